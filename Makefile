@@ -1,0 +1,59 @@
+# SendCraft. `make help` lists every target.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export SENDCRAFT_PORT ?= 8000
+export SENDCRAFT_CATCHER_PORT ?= 1025
+
+# mysqlclient needs a compiler, so it is installed only where DATABASE_URL asks for it.
+BASE := $(if $(filter mysql:%,$(DATABASE_URL)),requirements.txt,requirements/base.txt)
+
+.PHONY: help run install test lint format messages requirements docker-up docker-down
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/base.stamp: $(BASE)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(BASE)
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/base.stamp requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	touch $@
+
+install: $(VENV)/base.stamp  ## create .venv with what an installation needs
+
+run: $(VENV)/base.stamp  ## start everything on this machine, with demo data
+	@exec $(BIN)/python manage.py run
+
+test: $(VENV)/dev.stamp  ## run the whole suite
+	$(BIN)/pytest $(TESTS)
+
+lint: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, migrations, OpenAPI schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: $(VENV)/dev.stamp  ## let ruff format and sort
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+messages: $(VENV)/base.stamp  ## collect and compile the translations
+	$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv
+	$(BIN)/python manage.py compilemessages --ignore .venv
+
+requirements: $(VENV)/dev.stamp  ## pin requirements/*.txt from *.in
+	for pair in base:requirements/base.txt production:requirements.txt dev:requirements/dev.txt; do \
+	  $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-emit-index-url \
+	    --no-emit-find-links --no-header requirements/$${pair%%:*}.in -o $${pair##*:}; done
+
+docker-up:  ## start the production-shaped stack
+	docker compose up --detach --build --wait
+
+docker-down:  ## stop it; the data stays
+	docker compose down

@@ -1,0 +1,51 @@
+"""Filters that refuse what they don't know, instead of answering with everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+from rest_framework.filters import OrderingFilter
+from rest_framework.request import Request
+
+from common.api.errors import BadQuery
+
+ALWAYS = {"cursor", "page_size", "search", "ordering"}
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Fields by ``filterset_class``; an unknown parameter or a bad value is 400."""
+
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: Any
+    ) -> QuerySet[Any]:
+        self.refuse_bad_text(request)
+        filterset = self.get_filterset(request, queryset, view)
+        known = ALWAYS | set(filterset.filters if filterset else ())
+        known |= set(getattr(view, "extra_query_params", ()))
+        if unknown := sorted(set(request.query_params) - known):
+            raise BadQuery({unknown[0]: [f"There is no such parameter: {unknown[0]}."]})
+        try:
+            return super().filter_queryset(request, queryset, view)
+        except ValidationError as error:
+            raise BadQuery(error.detail) from error
+
+    @staticmethod
+    def refuse_bad_text(request: Request) -> None:
+        for name, value in request.query_params.items():
+            if "\0" in value or "\0" in name:
+                raise BadQuery({"search": ["A parameter holds a NUL character."]})
+
+
+class StrictOrderingFilter(OrderingFilter):
+    """``?ordering=`` by the view's ``ordering_fields``; anything else is 400."""
+
+    def remove_invalid_fields(
+        self, queryset: QuerySet[Any], fields: Any, view: Any, request: Request
+    ) -> list[str]:
+        kept: list[str] = super().remove_invalid_fields(queryset, fields, view, request)
+        if len(kept) != len(fields):
+            raise BadQuery({"ordering": ["This list can't be ordered by that."]})
+        return [*kept, "-id"] if kept and kept[-1].lstrip("-") not in ("id", "pk") else kept

@@ -1,0 +1,43 @@
+"""Parsing of request bodies."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+
+class StrictJSONParser(JSONParser):
+    """JSON as RFC 8259 has it: UTF-8, no NaN, no lone surrogates, bounded nesting."""
+
+    strict = True
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: dict[str, Any] | None = None,
+    ) -> Any:
+        body = stream.read()
+        try:
+            text = body.decode("utf-8-sig")
+            data = json.loads(text, parse_constant=refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise ParseError("The body is not valid JSON (RFC 8259, UTF-8).") from error
+        if "\\u" in text and has_lone_surrogate(data):
+            raise ParseError("The body holds half of a surrogate pair, which is no character.")
+        return data
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def has_lone_surrogate(data: Any) -> bool:
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,45 @@
+"""Fixtures for the whole suite; only the loopback is reachable."""
+
+from __future__ import annotations
+
+import pytest
+from rest_framework.test import APIClient
+
+from tenants.models import APIKey, Tenant
+
+pytest_plugins = ["tests.servers.fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache():
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def tenant(db) -> Tenant:
+    return Tenant.objects.create(slug="shop", name="Shop")
+
+
+@pytest.fixture
+def other_tenant(db) -> Tenant:
+    return Tenant.objects.create(slug="other", name="Other")
+
+
+def client_of(tenant: Tenant, **fields) -> APIClient:
+    """An API client with a new key of ``tenant``."""
+    _, key = APIKey.issue(tenant=tenant, name="test", mode=fields.pop("mode", "live"), **fields)
+    client = APIClient()
+    client.credentials(HTTP_X_API_KEY=key)
+    return client
+
+
+@pytest.fixture
+def api(tenant) -> APIClient:
+    return client_of(tenant)
+
+
+@pytest.fixture
+def other_api(other_tenant) -> APIClient:
+    return client_of(other_tenant)

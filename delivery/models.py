@@ -1,0 +1,101 @@
+"""Batches, and who must not be mailed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from common.ids import uuid7
+from logs.models import EmailLog
+from templates_app.models import EmailTemplate
+from tenants.models import Tenant
+
+
+class SendBatch(models.Model):
+    """One accepted ``send-bulk`` request."""
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    template = models.ForeignKey(
+        EmailTemplate, models.PROTECT, related_name="+", verbose_name=_("template")
+    )
+    accepted = models.PositiveIntegerField(_("accepted"))
+    rejected = models.JSONField(_("rejected"), default=list)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class SuppressionReason(models.TextChoices):
+    HARD_BOUNCE = "hard_bounce", _("hard bounce")
+    SOFT_BOUNCES = "soft_bounces", _("repeated soft bounces")
+    COMPLAINT = "complaint", _("complaint")
+    UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+    MANUAL = "manual", _("by hand")
+
+
+class SuppressionQuerySet(models.QuerySet["Suppression"]):
+    def for_tenant(self, tenant: Tenant) -> Self:
+        return self.filter(tenant=tenant)
+
+    def in_force(self, *, at: datetime) -> Self:
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=at))
+
+    def covering(
+        self, addresses: Iterable[str], *, tenant: Tenant, topics: Collection[str], at: datetime
+    ) -> set[str]:
+        """Return those of the normalized ``addresses`` that may not get mail on ``topics``."""
+        wanted = set(addresses)
+        found: set[str] = set()
+        names = sorted(wanted)
+        for start in range(0, len(names), 500):  # SQLite's limit on parameters
+            rows = self.for_tenant(tenant).in_force(at=at)
+            rows = rows.filter(address__in=names[start : start + 500])
+            found |= set(rows.filter(topic__in=["", *topics]).values_list("address", flat=True))
+        return found
+
+
+class Suppression(models.Model):
+    """An address that must not be mailed, for all mail (``topic`` empty) or for one topic."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    address = models.CharField(_("address"), max_length=320)
+    topic = models.CharField(
+        _("topic"), max_length=50, blank=True, help_text=_("Empty: no mail at all.")
+    )
+    reason = models.CharField(_("reason"), max_length=12, choices=SuppressionReason)
+    source = models.ForeignKey(
+        EmailLog,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("source"),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+
+    objects = SuppressionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("suppression")
+        verbose_name_plural = _("suppressions")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "address", "topic"], name="suppression_once_per_topic"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.address

@@ -1,0 +1,17 @@
+"""Every message, what it says and what happened to it."""
+
+from logs.models.content import Attachment, EmailContent
+from logs.models.email import EmailLog, EmailStatus, EmailTag, Lease, Priority
+from logs.models.event import EmailEvent, EventType
+
+__all__ = [
+    "Attachment",
+    "EmailContent",
+    "EmailEvent",
+    "EmailLog",
+    "EmailStatus",
+    "EmailTag",
+    "EventType",
+    "Lease",
+    "Priority",
+]

@@ -1,0 +1,66 @@
+"""What messages say, kept once: per single message, or per batch for all of its recipients."""
+
+from __future__ import annotations
+
+from django.core.files.storage import Storage, storages
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from templates_app.models import TemplateVersion
+from tenants.models import Tenant
+
+
+def attachment_storage() -> Storage:
+    return storages["attachments"]
+
+
+class EmailContent(models.Model):
+    """Immutable parts that a message is built from; rendered late where a template is named.
+
+    ``variables`` are common to all recipients; a recipient's own stand on its ``EmailLog``.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
+    template_version = models.ForeignKey(
+        TemplateVersion, models.PROTECT, null=True, related_name="+"
+    )
+    subject = models.TextField(blank=True)
+    html = models.TextField(blank=True)
+    text = models.TextField(blank=True)
+    variables = models.JSONField(default=dict)
+    headers = models.JSONField(default=list)
+    reply_to = models.JSONField(default=list)
+    is_bulk = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("content")
+        verbose_name_plural = _("contents")
+
+    def __str__(self) -> str:
+        return f"content {self.pk}"
+
+
+class Attachment(models.Model):
+    """A file that goes with a content; its bytes lie in the ``attachments`` storage."""
+
+    part_of = models.ForeignKey(EmailContent, models.CASCADE, related_name="attachments")
+    filename = models.CharField(_("file name"), max_length=255)
+    content_type = models.CharField(_("content type"), max_length=127)
+    content_id = models.CharField(_("content id"), max_length=255, blank=True)
+    size_bytes = models.PositiveIntegerField(_("size"))
+    sha256 = models.CharField(max_length=64)
+    path = models.CharField(max_length=255, editable=False)
+
+    class Meta:
+        verbose_name = _("attachment")
+        verbose_name_plural = _("attachments")
+
+    def __str__(self) -> str:
+        return self.filename
+
+    def read(self) -> bytes:
+        """Return the bytes from the storage."""
+        with attachment_storage().open(self.path, "rb") as file:
+            data: bytes = file.read()
+        return data

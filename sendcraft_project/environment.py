@@ -1,0 +1,133 @@
+"""Typed reading of the environment: a bad or missing value is a sentence that names it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+env = environ.Env()
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable, its default when unset or empty.
+
+    Raises:
+        ImproperlyConfigured: it is not set and has no default.
+    """
+    value: str = env.str(name, default="")
+    if value:
+        return value
+    if default is None:
+        raise ImproperlyConfigured(f"{name} is not set, and SendCraft can't start without it.")
+    return default
+
+
+def parsed(name: str, default: str, parse: Callable[[str], T], wanted: str) -> T:
+    """Return the variable as ``parse`` reads it; ``wanted`` says in words what it must be."""
+    value = text(name, default)
+    try:
+        return parse(value)
+    except (ValueError, KeyError) as error:
+        raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.") from error
+
+
+def integer(name: str, default: int, *, low: int = 0, high: int = 2**31) -> int:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(value)
+        return number
+
+    return parsed(name, str(default), parse, f"a whole number from {low} to {high}")
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    words = dict.fromkeys(environ.Env.BOOLEAN_TRUE_STRINGS, True)
+    words |= dict.fromkeys(("false", "off", "no", "n", "0"), False)
+    return parsed(name, str(default).lower(), lambda value: words[value.lower()], "on or off")
+
+
+def listed(name: str, *, pattern: str = r"\S+", wanted: str = "a comma-separated list") -> list[str]:
+    """Return the comma-separated items; each must match ``pattern`` whole."""
+
+    def parse(value: str) -> list[str]:
+        items = [item.strip() for item in value.split(",") if item.strip()]
+        if not all(re.fullmatch(pattern, item) for item in items):
+            raise ValueError(value)
+        return items
+
+    return parsed(name, "", parse, wanted) if env.str(name, default="") else []
+
+
+def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    def parse(value: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        items = [item.strip() for item in value.split(",") if item.strip()]
+        return [ipaddress.ip_network(item, strict=False) for item in items]
+
+    return parsed(name, "", parse, "a comma-separated list of networks such as 10.0.0.0/8")
+
+
+def url(name: str, default: str | None, *, schemes: tuple[str, ...]) -> str:
+    value = text(name, default)
+    parts = urlsplit(value)
+    if parts.scheme not in schemes:
+        raise ImproperlyConfigured(
+            f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}."
+        )
+    return value
+
+
+RATE = re.compile(r"(?P<count>\d{1,9})/(?P<unit>s|sec|second|m|min|minute|h|hour|d|day)")
+RATE_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def rate(name: str, default: str) -> str:
+    """Return a rate such as ``600/min`` as it was given, or ``0`` for none."""
+
+    def parse(value: str) -> str:
+        if value != "0" and not RATE.fullmatch(value):
+            raise ValueError(value)
+        return value
+
+    return parsed(name, default, parse, "a rate such as 600/min, or 0 for none")
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """Return Django's database settings of a ``sqlite:`` or ``mysql:`` URL."""
+    value = text(name, default)
+    if not value.startswith(("sqlite:", "mysql:")):
+        raise ImproperlyConfigured(f"{name} must be a mysql:// or sqlite:// URL.")
+    config: dict[str, Any] = dict(env.db_url(name, default=default))
+    if not config.get("NAME"):
+        raise ImproperlyConfigured(f"{name} names no database.")
+    return config
+
+
+def kept_secret(folder: Path, name: str, make: Callable[[], str]) -> str:
+    """Return the secret kept in ``folder`` under ``name``, made at the first call (mode 0600).
+
+    Two processes that start together get the same one: the file appears whole, by a link.
+    """
+    path = folder / name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = folder / f".{name}.{secrets.token_hex(8)}"
+        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(make())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

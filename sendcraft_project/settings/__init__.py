@@ -1,0 +1,1 @@
+"""Settings, one module per runtime; they alone read the environment."""

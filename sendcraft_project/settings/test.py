@@ -1,0 +1,16 @@
+"""The embedded runtime in a folder of its own, with cheap passwords and an in-memory broker."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ.setdefault("SENDCRAFT_DATA", tempfile.mkdtemp(prefix="sendcraft-test-"))
+os.environ.setdefault("LOG_LEVEL", "WARNING")
+
+from sendcraft_project.settings.embedded import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CELERY_BROKER_URL = "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

@@ -1,0 +1,144 @@
+"""E-mail templates and their immutable versions."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import connections, models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import EmailAccount
+from tenants.models import Tenant
+
+
+class SourceFormat(models.TextChoices):
+    HTML = "html", "HTML"
+    MJML = "mjml", "MJML"
+
+
+class EmailTemplateQuerySet(models.QuerySet["EmailTemplate"]):
+    def for_tenant(self, tenant: Tenant) -> Self:
+        return self.filter(tenant=tenant)
+
+    def matching(self, words: str) -> Self:
+        """Those whose name, subject or HTML hold all ``words``; by FULLTEXT on MySQL."""
+        terms = words.split()[:10]
+        if connections[self.db].vendor == "mysql" and all(len(term) > 2 for term in terms):
+            quoted = " ".join(f'+"{term}"' for term in (t.replace('"', "") for t in terms))
+            return self.extra(  # noqa: S610  (parameters are bound)
+                where=[
+                    "MATCH (templates_app_emailtemplate.name, templates_app_emailtemplate.subject,"
+                    " templates_app_emailtemplate.html_content) AGAINST (%s IN BOOLEAN MODE)"
+                ],
+                params=[quoted],
+            )
+        found = self
+        for term in terms:
+            found = found.filter(
+                Q(name__icontains=term)
+                | Q(subject__icontains=term)
+                | Q(html_content__icontains=term)
+            )
+        return found
+
+
+class EmailTemplate(models.Model):
+    """The current state of a template; each change adds a :class:`TemplateVersion`."""
+
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, related_name="templates", verbose_name=_("tenant")
+    )
+    slug = models.CharField(
+        _("slug"),
+        max_length=100,
+        validators=[
+            RegexValidator(
+                r"^(?=.*[A-Za-z_-])[A-Za-z0-9_-]+$",
+                _("Letters, digits, - and _, not digits alone."),
+            )
+        ],
+    )
+    name = models.CharField(_("name"), max_length=200)
+    subject = models.CharField(_("subject"), max_length=998)
+    html_content = models.TextField(_("source"), blank=True)
+    source_format = models.CharField(
+        _("source format"), max_length=4, choices=SourceFormat, default=SourceFormat.HTML
+    )
+    text_content = models.TextField(
+        _("plain text"), blank=True, help_text=_("Made from the HTML when empty.")
+    )
+    template_type = models.CharField(_("type"), max_length=50, blank=True)
+    default_account = models.ForeignKey(
+        EmailAccount,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("default account"),
+    )
+    variables = models.JSONField(_("variables"), default=list, editable=False)
+    track_opens = models.BooleanField(_("track opens"), null=True, blank=True)
+    track_clicks = models.BooleanField(_("track clicks"), null=True, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    usage_count = models.PositiveBigIntegerField(_("used"), default=0, editable=False)
+    version = models.PositiveIntegerField(_("version"), default=0, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = EmailTemplateQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("template")
+        verbose_name_plural = _("templates")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "slug"], name="template_slug_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def current(self) -> TemplateVersion:
+        return self.versions.get(number=F("template__version"))
+
+
+class TemplateVersion(models.Model):
+    """What a template was at one time, as written and as compiled; never changed."""
+
+    template = models.ForeignKey(
+        EmailTemplate, models.CASCADE, related_name="versions", verbose_name=_("template")
+    )
+    number = models.PositiveIntegerField(_("version"))
+    subject = models.CharField(_("subject"), max_length=998)
+    html_content = models.TextField(_("source"), blank=True)
+    source_format = models.CharField(_("source format"), max_length=4, choices=SourceFormat)
+    text_content = models.TextField(_("plain text"), blank=True)
+    compiled_html = models.TextField(editable=False)
+    compiled_text = models.TextField(editable=False)
+    variables = models.JSONField(default=list, editable=False)
+    needs = models.JSONField(default=list, editable=False)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("author"),
+    )
+    author_name = models.CharField(
+        _("author"), max_length=150, help_text=_("The user, or the API key's name.")
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("template version")
+        verbose_name_plural = _("template versions")
+        constraints = [
+            models.UniqueConstraint(fields=["template", "number"], name="template_version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template.slug} v{self.number}"

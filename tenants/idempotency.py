@@ -1,0 +1,108 @@
+"""One effect and one answer for requests that carry the same ``Idempotency-Key``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.utils import timezone
+
+from common.errors import Conflict, Refused
+from tenants.models import IdempotencyRecord, Tenant
+
+KEPT = timedelta(hours=24)
+LOCK_TIMED_OUT = 1205
+DEADLOCK = 1213
+
+
+@dataclass(frozen=True)
+class Answer:
+    status_code: int
+    data: Any
+    is_replay: bool = False
+
+
+@dataclass(frozen=True)
+class Once:
+    """A request's identity: who asks, under which key, for what (method, path and body)."""
+
+    tenant: Tenant
+    key_digest: str
+    request_digest: str
+
+    @classmethod
+    def of(cls, *, tenant: Tenant, key: str, request: bytes) -> Once:
+        return cls(
+            tenant=tenant,
+            key_digest=hashlib.sha256(key.encode()).hexdigest(),
+            request_digest=hashlib.sha256(request).hexdigest(),
+        )
+
+    def first_answer(self) -> Answer | None:
+        """Return the answer given before, if it is younger than 24 hours.
+
+        Raises:
+            Refused: the key was used for another request.
+        """
+        record = IdempotencyRecord.objects.filter(
+            tenant=self.tenant, key_digest=self.key_digest
+        ).first()
+        if record is None or record.created_at <= timezone.now() - KEPT:
+            return None
+        if record.request_digest != self.request_digest:
+            raise Refused(
+                "This Idempotency-Key was used for another request.",
+                code="idempotency_key_reused",
+                attr="Idempotency-Key",
+            )
+        return Answer(record.status_code, record.answer, is_replay=True)
+
+    def run(self, work: Callable[[], Answer]) -> Answer:
+        """Run ``work`` and keep its answer in the same transaction; run twice, it works once.
+
+        Raises:
+            Conflict: the first request with this key is still running.
+        """
+        try:
+            with transaction.atomic():
+                answer = work()
+                self._keep(answer)
+                return answer
+        except IntegrityError:
+            if first := self.first_answer():
+                return first
+            raise
+        except OperationalError as error:
+            if error.args[:1] in ((LOCK_TIMED_OUT,), (DEADLOCK,)):
+                raise self._running() from error
+            raise
+
+    def _keep(self, answer: Answer) -> None:
+        old = timezone.now() - KEPT
+        mine = IdempotencyRecord.objects.filter(tenant=self.tenant, key_digest=self.key_digest)
+        mine.filter(created_at__lte=old).delete()
+        IdempotencyRecord.objects.create(
+            tenant=self.tenant,
+            key_digest=self.key_digest,
+            request_digest=self.request_digest,
+            status_code=answer.status_code,
+            answer=answer.data,
+        )
+
+    @staticmethod
+    def _running() -> Conflict:
+        return Conflict(
+            "The first request with this Idempotency-Key is still running.",
+            code="idempotency_in_progress",
+        )
+
+
+def purge_expired() -> int:
+    """Delete records older than 24 hours in one bounded batch; returns how many."""
+    expired = IdempotencyRecord.objects.filter(created_at__lte=timezone.now() - KEPT)
+    ids = list(expired.values_list("pk", flat=True)[:10_000])
+    return IdempotencyRecord.objects.filter(pk__in=ids).delete()[0]

@@ -1,0 +1,85 @@
+"""Verbs on tenants and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.utils import timezone
+
+from common.errors import Conflict, Refused
+from tenants.models import APIKey, Mode, Tenant
+from tenants.rates import parse_rate
+from tenants.scopes import ALL_SCOPES, SCOPES
+from tenants.signals import tenant_created
+
+
+def create_tenant(slug: str, *, name: str) -> Tenant:
+    """Store a tenant and announce it.
+
+    Raises:
+        Refused: the slug or name is not usable.
+        Conflict: the slug is taken.
+    """
+    try:
+        validate_slug(slug)
+    except ValidationError as error:
+        raise Refused("A slug has letters, digits, - and _ only.", attr="slug") from error
+    if not name.strip() or len(name) > 200 or len(slug) > 50:
+        raise Refused("A name has 1 to 200 characters, a slug 1 to 50.", attr="name")
+    if Tenant.objects.filter(slug=slug).exists():
+        raise Conflict(f"There is a tenant {slug} already.")
+    tenant = Tenant.objects.create(slug=slug, name=name.strip())
+    tenant_created.send(Tenant, tenant=tenant)
+    return tenant
+
+
+def issue_key(
+    *,
+    tenant: Tenant,
+    name: str,
+    mode: str,
+    scopes: Sequence[str] = (),
+    rate: str = "",
+    expires_at: datetime | None = None,
+) -> tuple[APIKey, str]:
+    """Store a new key and return it with its text, which nothing can show again.
+
+    Raises:
+        Refused: a mode, scope or rate that does not exist.
+    """
+    if mode not in Mode.values:
+        raise Refused("The mode is live or test.", attr="mode")
+    if unknown := sorted(set(scopes) - {*SCOPES, ALL_SCOPES}):
+        raise Refused(f"There is no scope {unknown[0]}.", attr="scopes")
+    if rate:
+        try:
+            parse_rate(rate)
+        except ValueError as error:
+            raise Refused("A rate reads like 600/min, or 0 for none.", attr="rate") from error
+    return APIKey.issue(
+        tenant=tenant,
+        name=name,
+        mode=mode,
+        scopes=list(scopes) or [ALL_SCOPES],
+        rate=rate,
+        expires_at=expires_at,
+    )
+
+
+def revoke_key(prefix: str) -> APIKey:
+    """Revoke the key with this prefix from now on.
+
+    Raises:
+        Refused: no key, or more than one, begins like that.
+    """
+    found = list(APIKey.objects.filter(prefix__startswith=prefix[:16])[:2]) if prefix else []
+    if len(found) != 1:
+        raise Refused(
+            "No key has this prefix." if not found else "Several keys have this prefix.",
+            attr="prefix",
+        )
+    found[0].revoke(at=timezone.now())
+    return found[0]
