@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -15,6 +15,9 @@ from common.fields import Secret
 from domains.models import Domain
 from tenants.models import Tenant
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 PORTS = [MinValueValidator(1), MaxValueValidator(65535)]
 AT_LEAST_ONE = [MinValueValidator(1)]
 
@@ -24,7 +27,7 @@ class EmailAccountQuerySet(models.QuerySet["EmailAccount"]):
         return self.filter(domain__tenant=tenant)
 
 
-def limit(label: str) -> models.PositiveIntegerField[int | None, int | None]:
+def limit(label: StrPromise) -> models.PositiveIntegerField[int | None, int | None]:
     return models.PositiveIntegerField(label, null=True, blank=True, validators=AT_LEAST_ONE)
 
 

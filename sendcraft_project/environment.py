@@ -57,7 +57,9 @@ def boolean(name: str, *, default: bool) -> bool:
     return parsed(name, str(default).lower(), lambda value: words[value.lower()], "on or off")
 
 
-def listed(name: str, *, pattern: str = r"\S+", wanted: str = "a comma-separated list") -> list[str]:
+def listed(
+    name: str, *, pattern: str = r"\S+", wanted: str = "a comma-separated list"
+) -> list[str]:
     """Return the comma-separated items; each must match ``pattern`` whole."""
 
     def parse(value: str) -> list[str]:
@@ -122,8 +124,8 @@ def kept_secret(folder: Path, name: str, make: Callable[[], str]) -> str:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = folder / f".{name}.{secrets.token_hex(8)}"
-        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(make())
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_text(make())
         try:
             os.link(draft, path)
         except FileExistsError:

@@ -28,13 +28,9 @@ class EmailTemplateQuerySet(models.QuerySet["EmailTemplate"]):
         terms = words.split()[:10]
         if connections[self.db].vendor == "mysql" and all(len(term) > 2 for term in terms):
             quoted = " ".join(f'+"{term}"' for term in (t.replace('"', "") for t in terms))
-            return self.extra(  # noqa: S610  (parameters are bound)
-                where=[
-                    "MATCH (templates_app_emailtemplate.name, templates_app_emailtemplate.subject,"
-                    " templates_app_emailtemplate.html_content) AGAINST (%s IN BOOLEAN MODE)"
-                ],
-                params=[quoted],
-            )
+            where = "MATCH ({0}.name, {0}.subject, {0}.html_content) AGAINST (%s IN BOOLEAN MODE)"
+            table = self.model._meta.db_table
+            return self.extra(where=[where.format(table)], params=[quoted])  # type: ignore[return-value]  # noqa: S610
         found = self
         for term in terms:
             found = found.filter(

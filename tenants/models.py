@@ -139,9 +139,7 @@ class APIKey(models.Model):
         _("rate limit"),
         max_length=20,
         blank=True,
-        validators=[
-            RegexValidator(r"^(0|\d{1,9}/(s|sec|second|m|min|minute|h|hour|d|day))$")
-        ],
+        validators=[RegexValidator(r"^(0|\d{1,9}/(s|sec|second|m|min|minute|h|hour|d|day))$")],
         help_text=_("For example 600/min; empty: the installation's limit; 0: none."),
     )
     created_by = models.ForeignKey(

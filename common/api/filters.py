@@ -15,7 +15,7 @@ from common.api.errors import BadQuery
 ALWAYS = {"cursor", "page_size", "search", "ordering"}
 
 
-class StrictFilterBackend(DjangoFilterBackend):
+class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
     """Fields by ``filterset_class``; an unknown parameter or a bad value is 400."""
 
     def filter_queryset(
@@ -28,9 +28,10 @@ class StrictFilterBackend(DjangoFilterBackend):
         if unknown := sorted(set(request.query_params) - known):
             raise BadQuery({unknown[0]: [f"There is no such parameter: {unknown[0]}."]})
         try:
-            return super().filter_queryset(request, queryset, view)
+            filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         except ValidationError as error:
             raise BadQuery(error.detail) from error
+        return filtered
 
     @staticmethod
     def refuse_bad_text(request: Request) -> None:

@@ -86,9 +86,7 @@ class ApiRequestMiddleware:
         if request.path_info.endswith("/"):
             request.path_info = request.path_info.rstrip("/")
         if self.body_length(request) > settings.REQUEST_LIMIT_BYTES:
-            return error_answer(
-                413, code="too_large", detail="The request is larger than 40 MB."
-            )
+            return error_answer(413, code="too_large", detail="The request is larger than 40 MB.")
         return self.get_response(request)
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
 from drf_spectacular.utils import OpenApiParameter
@@ -19,7 +19,7 @@ class ErrorItemSerializer(serializers.Serializer[Any]):
 
 class ErrorSerializer(serializers.Serializer[Any]):
     type = serializers.ChoiceField(["validation_error", "client_error", "server_error"])
-    errors = ErrorItemSerializer(many=True)
+    errors = ErrorItemSerializer(many=True)  # type: ignore[assignment]
 
 
 MEANINGS = {
@@ -49,12 +49,16 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 class AutoSchema(BaseAutoSchema):
     """Adds our error answers to every operation."""
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(
+        self, direction: Literal["request", "response"] = "response"
+    ) -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         if direction == "response":
             for status in self.error_statuses():
                 if status not in bodies:
-                    bodies[status] = self._get_response_for_code(ErrorSerializer, status)
+                    bodies[status] = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                        ErrorSerializer, status
+                    )
                     bodies[status]["description"] = MEANINGS[status]
         return bodies
 

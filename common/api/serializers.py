@@ -16,7 +16,7 @@ class StrictMixin:
         if isinstance(data, Mapping):
             fields: dict[str, serializers.Field[Any, Any, Any, Any]] = self.fields  # type: ignore[attr-defined]
             refused = {
-                str(name): [self._refusal(name, known=name in fields)]
+                str(name): [self._refusal(known=name in fields)]
                 for name in data
                 if name not in fields or fields[name].read_only
             }
@@ -25,7 +25,7 @@ class StrictMixin:
         return super().to_internal_value(data)  # type: ignore[misc]
 
     @staticmethod
-    def _refusal(name: str, *, known: bool) -> ErrorDetail:
+    def _refusal(*, known: bool) -> ErrorDetail:
         if known:
             return ErrorDetail("This field is read-only.", code="read_only")
         return ErrorDetail("There is no such field.", code="unknown_field")

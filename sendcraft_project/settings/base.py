@@ -153,6 +153,8 @@ def broker_options(url: str) -> dict[str, Any]:
     """Celery's transport options; the filesystem's folders live in ``SENDCRAFT_DATA``."""
     if url.startswith("filesystem:"):
         folder = DATA_DIR / "broker"
+        for name in ("queue", "control"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
         return {
             "data_folder_in": str(folder / "queue"),
             "data_folder_out": str(folder / "queue"),
@@ -246,9 +248,6 @@ REST_FRAMEWORK = {
 DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "common.api.errors.ExceptionHandler",
     "EXCEPTION_FORMATTER_CLASS": "common.api.errors.ExceptionFormatter",
-    "ALLOWED_ERROR_STATUS_CODES": [
-        "400", "401", "403", "404", "405", "409", "413", "415", "422", "429", "500",
-    ],  # fmt: skip
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "SendCraft API",
@@ -261,7 +260,6 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX_TRIM": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {},
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
@@ -279,6 +277,10 @@ CORS_ALLOW_HEADERS = [
 CORS_EXPOSE_HEADERS = [
     "idempotent-replayed", "ratelimit", "ratelimit-policy", "retry-after", "x-request-id",
 ]  # fmt: skip
+
+# How the product sends its own mail: invitations, password resets, alerts.
+vars().update(environ.Env().email_url("EMAIL_URL", default=f"smtp://127.0.0.1:{CATCHER_PORT}"))
+DEFAULT_FROM_EMAIL = read.text("DEFAULT_FROM_EMAIL", "sendcraft@localhost")
 
 RATE_LIMIT = read.rate("SENDCRAFT_RATE_LIMIT", "600/min")
 TRUSTED_PROXIES = read.networks("TRUSTED_PROXIES")

@@ -59,6 +59,9 @@ def logging_config(folder: Path, *, level: str) -> None:
                 "errors": handler(folder, "errors.log", "ERROR"),
             },
             "root": {"handlers": ["console", "file", "errors"], "level": level},
-            "loggers": {"django.server": {"level": "WARNING", "propagate": True, "handlers": []}},
+            "loggers": {
+                "django.server": {"level": "WARNING"},
+                "mail.log": {"level": "WARNING"},  # aiosmtpd writes addresses at INFO
+            },
         }
     )

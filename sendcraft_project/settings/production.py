@@ -6,7 +6,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from sendcraft_project import environment as read
 from sendcraft_project.settings.base import *  # noqa: F403
-from sendcraft_project.settings.base import PUBLIC_URL, broker_options, cache_config, database_config
+from sendcraft_project.settings.base import (
+    PUBLIC_URL,
+    broker_options,
+    cache_config,
+    database_config,
+)
 
 SECRET_KEY = read.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = read.listed("SECRET_KEY_FALLBACKS")

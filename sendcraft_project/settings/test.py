@@ -8,9 +8,9 @@ import tempfile
 os.environ.setdefault("SENDCRAFT_DATA", tempfile.mkdtemp(prefix="sendcraft-test-"))
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 
-from sendcraft_project.settings.embedded import *  # noqa: E402, F403
+from sendcraft_project.settings.embedded import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_BROKER_URL = "memory://"
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+CELERY_BROKER_TRANSPORT_OPTIONS = {}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

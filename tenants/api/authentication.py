@@ -22,9 +22,7 @@ class APIKeyAuthentication(BaseAuthentication):
         if text is None:
             return None
         now = timezone.now()
-        key = (
-            APIKey.objects.select_related("tenant").filter(digest=digest_of(text)).first()
-        )
+        key = APIKey.objects.select_related("tenant").filter(digest=digest_of(text)).first()
         if key is None or not key.is_usable(at=now):
             raise AuthenticationFailed("The API key is not valid.")
         key.seen(at=now)

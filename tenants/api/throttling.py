@@ -43,9 +43,7 @@ def rate_of(key: APIKey) -> Rate:
 
 def count_stranger(request: HttpRequest) -> tuple[bool, Allowance]:
     """Count a request without a valid key, by its address."""
-    return count_request(
-        f"address:{client_address(request)}", rate=parse_rate(settings.RATE_LIMIT)
-    )
+    return count_request(f"address:{client_address(request)}", rate=parse_rate(settings.RATE_LIMIT))
 
 
 class KeyRateThrottle(BaseThrottle):
@@ -53,9 +51,7 @@ class KeyRateThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         if isinstance(request.auth, APIKey):
-            allowed, allowance = count_request(
-                f"key:{request.auth.pk}", rate=rate_of(request.auth)
-            )
+            allowed, allowance = count_request(f"key:{request.auth.pk}", rate=rate_of(request.auth))
         else:
             allowed, allowance = count_stranger(request._request)
         self.reset = allowance.reset

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from django.db import models, transaction
+from django.views import View
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +19,7 @@ M = TypeVar("M", bound=models.Model)
 KEY_LENGTH = 256
 
 
-class TenantMixin:
+class TenantMixin(View):
     """Who asks; every query starts from ``self.tenant``."""
 
     request: Request
@@ -26,7 +27,8 @@ class TenantMixin:
     @property
     def api_key(self) -> APIKey:
         key = self.request.auth
-        assert isinstance(key, APIKey)
+        if not isinstance(key, APIKey):
+            raise TypeError("a view of a tenant was reached without a key")
         return key
 
     @property

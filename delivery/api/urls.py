@@ -1,0 +1,7 @@
+"""This app's paths under ``/api/v1/``."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
