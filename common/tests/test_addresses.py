@@ -130,7 +130,14 @@ def test_what_is_accepted_is_one_recipient_to_a_second_parser(text):
 
 @pytest.mark.parametrize(
     "spec",
-    ["a@x.test>, <b@x.test", "a@x.test\r\nRCPT TO:<b@x.test>", "a b@x.test", "a@x", "a,b@x.test"],
+    [
+        "=?utf-8?q?x?=@x.test",
+        "a@x.test>, <b@x.test",
+        "a@x.test\r\nRCPT TO:<b@x.test>",
+        "a b@x.test",
+        "a@x",
+        "a,b@x.test",
+    ],
 )
 def test_an_address_made_by_hand_is_one_mailbox_too(spec):
     with pytest.raises(ValueError, match="not one e-mail address"):
