@@ -1,0 +1,25 @@
+"""An SMTP client for other people's servers: safe with passwords, bounded in time, few trips."""
+
+from common.smtp.envelope import Envelope
+from common.smtp.errors import AccountError, ConnectionFailed, Stage
+from common.smtp.opening import SMTPServer, Timeouts, open_session
+from common.smtp.probe import ProbeResult, probe
+from common.smtp.reply import Reply
+from common.smtp.session import Outcome, Phase, Receipt, SMTPSession
+
+__all__ = [
+    "AccountError",
+    "ConnectionFailed",
+    "Envelope",
+    "Outcome",
+    "Phase",
+    "ProbeResult",
+    "Receipt",
+    "Reply",
+    "SMTPServer",
+    "SMTPSession",
+    "Stage",
+    "Timeouts",
+    "open_session",
+    "probe",
+]

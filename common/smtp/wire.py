@@ -1,0 +1,132 @@
+"""Bytes to and from one server: lines with a limit, back pressure, and the change to TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+from common.smtp.errors import Disconnected, Nonsense
+
+MAX_LINE = 4096
+MAX_BUFFER = 65536
+
+
+class Wire(asyncio.Protocol):
+    """An asyncio protocol of our own, because only it sees all bytes that came before TLS.
+
+    A StreamReader keeps what an attacker injects behind the answer to STARTTLS and gives it
+    out later as if it had come encrypted.
+    """
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._ended = False
+        self._news = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    @classmethod
+    async def over(cls, connection: socket.socket) -> Wire:
+        """Return a wire over a connected socket, which it then owns."""
+        loop = asyncio.get_running_loop()
+        try:
+            _transport, wire = await loop.create_connection(cls, sock=connection)
+        except BaseException:
+            connection.close()
+            raise
+        return wire
+
+    @property
+    def has_unread(self) -> bool:
+        return bool(self._buffer)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection stands and nothing unasked has come."""
+        return not self._ended and not self._buffer
+
+    async def line(self) -> bytes:
+        """Return the next line without its end.
+
+        Raises:
+            Nonsense: the line is longer than any server needs.
+            Disconnected: the connection ended before the line did.
+        """
+        while (end := self._buffer.find(b"\n", 0, MAX_LINE)) < 0:
+            if len(self._buffer) >= MAX_LINE:
+                raise Nonsense
+            if self._ended:
+                raise Disconnected
+            self._news.clear()
+            await self._news.wait()
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._resume_reading()
+        return line.removesuffix(b"\r")
+
+    def write(self, data: bytes) -> None:
+        """Send ``data`` as soon as the connection takes it; a dead one is noticed when reading."""
+        if self._transport is not None and not self._ended:
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until most of what was written has gone, or can't any more."""
+        await self._writable.wait()
+
+    async def start_tls(self, context: ssl.SSLContext, *, host: str) -> str:
+        """Encrypt from here on and return the protocol's version.
+
+        Raises:
+            Nonsense: something came in clear that nobody asked for (CVE-2011-0411).
+            Disconnected: the connection ended.
+            ssl.SSLError: the handshake or the certificate failed.
+        """
+        if self._buffer:
+            raise Nonsense
+        if self._transport is None or self._ended:
+            raise Disconnected
+        self._transport = await asyncio.get_running_loop().start_tls(
+            self._transport, self, context, server_hostname=host.rstrip(".")
+        )
+        if self._transport is None:
+            raise Disconnected
+        version: str = self._transport.get_extra_info("ssl_object").version()
+        return version
+
+    def abort(self) -> None:
+        """Drop the connection without waiting for anything."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 what create_connection gives
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > MAX_BUFFER and self._transport is not None:
+            self._transport.pause_reading()
+        self._news.set()
+
+    def eof_received(self) -> None:
+        self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._news.set()
+        self._writable.set()
+
+    def _resume_reading(self) -> None:
+        if self._transport is not None and not self._ended:
+            self._transport.resume_reading()
