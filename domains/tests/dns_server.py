@@ -5,8 +5,9 @@ from __future__ import annotations
 import socketserver
 import struct
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -84,11 +85,15 @@ class DNSServer:
         if question.name in self._silent:
             return None
         response = dns.message.make_response(query)
-        if transport == "udp" and question.name in self._truncated:
-            response.flags |= dns.flags.TC
-        else:
-            self._fill(response, question.name, kind)
-        return response.to_wire(max_size=65535 if transport == "tcp" else 1232)
+        self._fill(response, question.name, kind)
+        if transport == "tcp":
+            return response.to_wire(max_size=65535)
+        if question.name not in self._truncated:
+            with suppress(dns.exception.TooBig):
+                return response.to_wire(max_size=1232)
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.TC
+        return response.to_wire()
 
     def _add(self, name, kind, values):
         self._records.setdefault(_key(name), {})[kind] = list(values)
