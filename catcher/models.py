@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+
+from catcher.mail import Reading, read
 
 
 class CaughtMail(models.Model):
@@ -21,3 +24,8 @@ class CaughtMail(models.Model):
 
     def __str__(self) -> str:
         return self.subject or f"#{self.pk}"
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What a person is shown of it; taken apart once."""
+        return read(bytes(self.raw))
