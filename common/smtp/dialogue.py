@@ -81,6 +81,8 @@ class Dialogue:
 
     async def flush(self) -> None:
         """Wait until the server has taken nearly all that was said."""
+        if self._wire.is_writable:
+            return
         try:
             async with asyncio.timeout_at(self._deadline):
                 await self._wire.drain()

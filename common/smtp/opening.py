@@ -19,7 +19,10 @@ from common.smtp.session import SMTPSession
 from common.smtp.wire import Wire
 
 _HELO = re.compile(r"[A-Za-z0-9.-]{1,255}|\[[A-Za-z0-9.:]{1,64}\]")
+_KEYWORD = re.compile(r"[A-Z0-9][A-Z0-9-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+MAX_PARAMETERS = 500
 
 
 @dataclass(frozen=True)
@@ -304,5 +307,7 @@ def _capabilities(reply: Reply) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in reply.lines[1:]:
         keyword, _space, parameters = line.upper().replace("AUTH=", "AUTH ").partition(" ")
+        if not _KEYWORD.fullmatch(keyword) or len(parameters) > MAX_PARAMETERS:
+            continue
         found[keyword] = f"{found.get(keyword, '')} {parameters}".strip()
     return found

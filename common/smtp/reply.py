@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+MAX_TEXT = 1000
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?= |$)")
 
@@ -18,8 +19,8 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """All lines as one."""
-        return " ".join(line for line in self.lines if line)
+        """All lines as one, cut where it gets longer than anybody reads."""
+        return " ".join(line for line in self.lines if line)[:MAX_TEXT]
 
     @property
     def enhanced_code(self) -> str | None:

@@ -47,6 +47,11 @@ class Wire(asyncio.Protocol):
         """Whether the connection stands and nothing unasked has come."""
         return not self._ended and not self._buffer
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether ``drain`` would return at once."""
+        return self._writable.is_set()
+
     async def line(self) -> bytes:
         """Return the next line without its end.
 

@@ -171,7 +171,7 @@ class ScriptedServer:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(is_encrypted=self.implicit)
         self.connections.append(connection)
-        with contextlib.suppress(_Closed, OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(_Closed, OSError, asyncio.CancelledError):  # the loop's end
             await _Dialogue(self, connection, reader, writer).run()
         connection.closed.set()
         writer.transport.abort()

@@ -462,6 +462,14 @@ def test_the_transcript_is_bounded(tls):
     assert max(len(line) for _direction, line in transcript) == 500
 
 
+def test_what_ehlo_offers_is_read_leniently_and_bounded(tls):
+    offers = ("size 10", "AUTH=OLD", "", "!?", "X-LONG " + "y" * 600, "limits RCPTMAX=5")
+    with ScriptedServer(tls=tls, users=USERS, offers=offers) as server:
+        capabilities = opened(server).capabilities
+
+    assert capabilities == {"SIZE": "10", "AUTH": "OLD PLAIN LOGIN", "LIMITS": "RCPTMAX=5"}
+
+
 def test_the_address_that_was_vetted_is_the_one_connected():
     policy, _asked = looked_up(["127.0.0.9", HOST])
     with ScriptedServer(users=USERS) as server:
