@@ -45,7 +45,7 @@ class OwnRelatedFilter(RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in related.get_queryset(request)[:200]]
 
 
-class OneTenantForm(forms.ModelForm[Any]):
+class OneTenantForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when it runs
     """Refuses a row that points into another tenant, or into one where the role is too low."""
 
     model_admin: TenantAdmin

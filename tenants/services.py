@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.utils import timezone
@@ -44,12 +45,15 @@ def issue_key(
     scopes: Sequence[str] = (),
     rate: str = "",
     expires_at: datetime | None = None,
+    created_by: User | None = None,
 ) -> tuple[APIKey, str]:
     """Store a new key and return it with its text, which nothing can show again.
 
     Raises:
-        Refused: a mode, scope or rate that does not exist.
+        Refused: a mode, scope or rate that does not exist, or a name that does not fit.
     """
+    if not name.strip() or len(name) > 100:
+        raise Refused("A name has 1 to 100 characters.", attr="name")
     if mode not in Mode.values:
         raise Refused("The mode is live or test.", attr="mode")
     if unknown := sorted(set(scopes) - {*SCOPES, ALL_SCOPES}):
@@ -66,6 +70,7 @@ def issue_key(
         scopes=list(scopes) or [ALL_SCOPES],
         rate=rate,
         expires_at=expires_at,
+        created_by=created_by,
     )
 
 

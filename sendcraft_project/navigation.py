@@ -1,0 +1,63 @@
+"""The admin's sidebar: the lists that this user may see, in the order of the work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
+    (
+        _("Mail"),
+        [
+            (_("Messages"), "mail", "logs.EmailLog"),
+            (_("Batches"), "stacked_email", "delivery.SendBatch"),
+            (_("Suppressions"), "block", "delivery.Suppression"),
+            (_("Caught mail"), "inbox", "catcher.CaughtMail"),
+        ],
+    ),
+    (
+        _("Set-up"),
+        [
+            (_("Domains"), "dns", "domains.Domain"),
+            (_("Accounts"), "outgoing_mail", "accounts.EmailAccount"),
+            (_("Templates"), "draft", "templates_app.EmailTemplate"),
+            (_("API keys"), "key", "tenants.APIKey"),
+        ],
+    ),
+    (
+        _("People"),
+        [
+            (_("Tenants"), "apartment", "tenants.Tenant"),
+            (_("Members"), "group", "tenants.Membership"),
+            (_("Users"), "person", "auth.User"),
+        ],
+    ),
+]
+
+
+def list_address(label: str, *, request: HttpRequest) -> str | None:
+    """Return where the model's list is, or None where this user may not see it."""
+    model = apps.get_model(label)
+    registered = admin.site._registry.get(model)
+    if registered is None or not registered.has_view_permission(request):
+        return None
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the navigation as unfold draws it."""
+    groups = []
+    for title, entries in GROUPS:
+        addressed = [
+            {"title": name, "icon": icon, "link": address}
+            for name, icon, label in entries
+            if (address := list_address(label, request=request))
+        ]
+        if addressed:
+            groups.append({"title": title, "items": addressed})
+    return groups

@@ -1,0 +1,217 @@
+"""Tenants, their members and their API keys, for staff."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from tenants import services
+from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.models import APIKey, Membership, Role, Tenant
+from tenants.scopes import ALL_SCOPES, SCOPES
+
+
+@admin.register(Tenant)
+class TenantModelAdmin(TenantAdmin):
+    """Superusers create tenants, owners set them up; a tenant is deactivated, never deleted."""
+
+    tenant_path = "pk"
+    change_role = Role.OWNER
+    list_display = ["name", "slug", "language", "timezone", "is_active", "created_at"]
+    list_filter = ["is_active"]
+    search_fields = ["name", "slug"]
+    fields = [
+        "name",
+        "slug",
+        "language",
+        "timezone",
+        "track_opens",
+        "track_clicks",
+        "never_twice",
+        "is_active",
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [] if request.user.is_superuser else ["slug", "is_active"]
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        if not change:
+            obj.pk = services.create_tenant(obj.slug, name=obj.name).pk
+            obj.created_at = timezone.now()
+        super().save_model(request, obj, form, change=True)
+
+
+class MembershipForm(OneTenantForm):
+    """Names the user by typing, so that no list of the installation's users is shown."""
+
+    username = forms.CharField(
+        label=_("user name"), max_length=150, widget=UnfoldAdminTextInputWidget()
+    )
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"]
+        user = get_user_model().objects.filter(username=name).first()
+        if user is None:
+            raise forms.ValidationError(_("There is no user of this name."))
+        self.instance.user = user
+        return name
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        tenant, user_id = cleaned.get("tenant"), self.instance.user_id
+        if tenant and user_id and tenant.memberships.filter(user_id=user_id).exists():
+            self.add_error("username", _("This user is a member already."))
+        return cleaned
+
+
+@admin.register(Membership)
+class MembershipAdmin(TenantAdmin):
+    """Owners say who belongs to their tenant; nobody changes his own place."""
+
+    change_role = Role.OWNER
+    list_display = ["user", "tenant", "role", "created_at"]
+    list_filter = ["tenant", "role"]
+    list_select_related = ["user", "tenant"]
+    search_fields = ["user__username", "user__email"]
+    fields = ["tenant", "user", "role"]
+    readonly_fields = ["user"]
+
+    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> list[str]:
+        return ["tenant", "username", "role"] if obj is None else ["tenant", "user", "role"]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Any]]:
+        if obj is None:
+            kwargs["form"] = MembershipForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not self._is_own(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not self._is_own(request, obj)
+
+    @staticmethod
+    def _is_own(request: HttpRequest, obj: Any) -> bool:
+        if request.user.is_superuser or not isinstance(obj, Membership):
+            return False
+        return obj.user_id == request.user.pk
+
+
+class KeyForm(OneTenantForm):
+    """What a new key may do."""
+
+    scopes = forms.MultipleChoiceField(
+        label=_("scopes"),
+        choices=[(ALL_SCOPES, _("everything")), *((scope, scope) for scope in SCOPES)],
+        initial=[ALL_SCOPES],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+    )
+
+    def clean_expires_at(self) -> datetime | None:
+        expires_at: datetime | None = self.cleaned_data["expires_at"]
+        if expires_at is not None and expires_at <= timezone.now():
+            raise forms.ValidationError(_("This time has passed."))
+        return expires_at
+
+
+@admin.register(APIKey)
+class APIKeyAdmin(TenantAdmin):
+    """Keys are made and revoked, never changed; the new key is on one answer only."""
+
+    change_role = Role.ADMIN
+    list_display = [
+        "prefix",
+        "name",
+        "tenant",
+        "mode",
+        "scope_list",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    ]
+    list_filter = ["tenant", "mode"]
+    list_select_related = ["tenant"]
+    search_fields = ["name", "prefix"]
+    fields = ["tenant", "name", "mode", "scopes", "rate", "expires_at"]
+    actions = ["revoke"]
+
+    @admin.display(description=_("scopes"))
+    def scope_list(self, key: APIKey) -> str:
+        return ", ".join(key.scopes)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: APIKey | None = None) -> list[str]:
+        seen = ["prefix", "created_by", "created_at", "last_used_at", "revoked_at"]
+        return [*self.fields, *(seen if obj else [])]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Any]]:
+        if obj is None:
+            kwargs["form"] = KeyForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: APIKey, form: Any, change: bool) -> None:
+        chosen = form.cleaned_data["scopes"]
+        user = request.user
+        row, key = services.issue_key(
+            tenant=obj.tenant,
+            name=obj.name,
+            mode=obj.mode,
+            scopes=[ALL_SCOPES] if ALL_SCOPES in chosen else chosen,
+            rate=obj.rate,
+            expires_at=obj.expires_at,
+            created_by=user if isinstance(user, User) else None,
+        )
+        obj.pk, obj.prefix = row.pk, row.prefix
+        request._issued_key = key  # type: ignore[attr-defined]  # for this answer only
+
+    def response_add(
+        self, request: HttpRequest, obj: APIKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the key in this very answer; it is kept nowhere, so no redirect could show it."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("The new key"),
+            "opts": self.opts,
+            "name": obj.name,
+            "key": request._issued_key,  # type: ignore[attr-defined]
+            "api": f"{settings.PUBLIC_URL}/api/v1",
+        }
+        answer = TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    @admin.action(description=_("Revoke the chosen keys"), permissions=["admin"])
+    def revoke(self, request: HttpRequest, keys: QuerySet[APIKey]) -> None:
+        usable = list(keys.filter(revoked_at=None))
+        for key in usable:
+            key.revoke(at=timezone.now())
+        text = ngettext("%(count)d key was revoked.", "%(count)d keys were revoked.", len(usable))
+        self.message_user(request, text % {"count": len(usable)}, messages.SUCCESS)
