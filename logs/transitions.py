@@ -1,0 +1,260 @@
+"""The one place where a message's ``status`` changes, each time together with its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from common.errors import Conflict, OutcomeUnknown, Refused
+from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
+from logs.signals import email_event, emails_due
+
+BATCH = 500
+FURTHEST = timedelta(days=366)
+CLOCK_SKEW = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(hours=4)
+
+_STATUS = {
+    EventType.SENT: EmailStatus.SENT,
+    EventType.DEFERRED: EmailStatus.QUEUED,
+    EventType.BOUNCED: EmailStatus.BOUNCED,
+    EventType.FAILED: EmailStatus.FAILED,
+}
+_UNHELD: dict[str, Any] = {"lease_token": "", "leased_until": None, "in_data": False}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker's attempt came to: ``kind`` is SENT, DEFERRED, BOUNCED or FAILED.
+
+    ``email`` is the row as it was claimed; its ``attempt`` is the fence. ``began_at`` None: the
+    message failed before anything was tried, so its history shows no ``sending``. ``until`` is
+    for DEFERRED alone. ``data`` goes into the event: ``transcript`` (lines), ``smtp_code``,
+    ``enhanced_code``, ``reason``, ``recipients``.
+    """
+
+    email: EmailLog
+    kind: EventType
+    at: datetime
+    began_at: datetime | None = None
+    until: datetime | None = None
+    error_code: str = ""
+    error_message: str = ""
+    smtp_response: str = ""
+    recipient_outcomes: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in _STATUS or (self.kind == EventType.DEFERRED) != bool(self.until):
+            raise ValueError("an outcome is sent, deferred until a time, bounced or failed")
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The row's new values; an end has its time in a column of its own."""
+        changes = {
+            "status": _STATUS[self.kind],
+            "next_attempt_at": self.until,
+            "error_code": self.error_code,
+            "error_message": self.error_message,
+            "smtp_response": self.smtp_response or self.email.smtp_response,
+            "updated_at": self.at,
+            **_UNHELD,
+        }
+        if self.kind == EventType.DEFERRED:
+            changes["retry_count"] = self.email.retry_count + 1
+        else:
+            changes["sent_at" if self.kind == EventType.SENT else "failed_at"] = self.at
+        if self.recipient_outcomes is not None:
+            changes["recipient_outcomes"] = dict(self.recipient_outcomes)
+        return changes
+
+    def events(self) -> Iterator[EmailEvent]:
+        if self.began_at is not None:
+            yield event_of(
+                self.email,
+                EventType.SENDING,
+                at=self.began_at,
+                data={"attempt": self.email.attempt},
+            )
+        yield event_of(self.email, self.kind, at=self.at, data=self.data)
+
+
+# What a worker found out
+
+
+@transaction.atomic
+def record(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Store the outcomes with their events and return those whose attempt still held its row.
+
+    An outcome of an attempt that was taken back changes nothing and is left out.
+    """
+    stored = [
+        outcome
+        for outcome in outcomes
+        if _change(outcome.email, EmailLog.objects.held(outcome.email), **outcome.changes)
+    ]
+    write(event for outcome in stored for event in outcome.events())
+    return stored
+
+
+@transaction.atomic
+def release(emails: Iterable[EmailLog], *, at: datetime) -> int:
+    """Put claimed messages back whose delivery never began; no retry is counted."""
+    changes = {"status": EmailStatus.QUEUED, "updated_at": at, **_UNHELD}
+    return sum(_change(email, EmailLog.objects.held(email), **changes) for email in emails)
+
+
+def note_data(email: EmailLog) -> bool:
+    """Store that the message's data is about to go; False: hands off, it was taken back."""
+    return _change(email, EmailLog.objects.held(email), in_data=True)
+
+
+# What nobody found out
+
+
+def take_back_expired(*, at: datetime) -> list[int]:
+    """Free messages whose lease ended before ``at``; returns the accounts that may go on.
+
+    Takes up to 500 at a time until none is left. A message whose data had not begun is due at
+    once. Otherwise nobody knows whether it was taken (RFC 1047): it goes again under the same
+    Message-ID, at once and then after doubling waits; or it fails, where its tenant wants
+    nothing twice or its time is over.
+    """
+    accounts: set[int] = set()
+    last = 0
+    while True:
+        with transaction.atomic():
+            if not (batch := _expired(at=at, after=last)):
+                return sorted(accounts)
+            _take_back(batch, at=at)
+        last = batch[-1].pk
+        accounts.update(email.account_id for email in batch)
+
+
+def _expired(*, at: datetime, after: int) -> list[EmailLog]:
+    """Lock and return expired rows; those that a worker is recording right now are left out."""
+    rows = EmailLog.objects.filter(status=EmailStatus.SENDING, leased_until__lt=at, pk__gt=after)
+    rows = rows.without_variables().prefetch_related("tenant").order_by("pk")
+    return list(rows.select_for_update(skip_locked=True)[:BATCH])
+
+
+def _take_back(batch: Sequence[EmailLog], *, at: datetime) -> None:
+    EmailLog.objects.filter(pk__in=[email.pk for email in batch if not email.in_data]).update(
+        status=EmailStatus.QUEUED, next_attempt_at=at, updated_at=at, **_UNHELD
+    )
+    record([_unknown(email, at=at) for email in batch if email.in_data])
+
+
+def _unknown(email: EmailLog, *, at: datetime) -> Outcome:
+    """What is recorded for an attempt that vanished after its data had begun."""
+    wait = min(timedelta(seconds=2 ** min(email.retry_count, 20) - 1), LONGEST_WAIT)
+    over = email.tenant.never_twice or at + wait >= email.age_limit
+    return Outcome(
+        email=email,
+        kind=EventType.FAILED if over else EventType.DEFERRED,
+        at=at,
+        until=None if over else at + wait,
+        error_code=OutcomeUnknown.code,
+        error_message="The connection was lost after the message's data had begun to go out.",
+        data={"reason": OutcomeUnknown.code, "attempt": email.attempt},
+    )
+
+
+# What a person wants
+
+
+@transaction.atomic
+def cancel(email: EmailLog, *, at: datetime) -> None:
+    """Take the message out of the queue for good.
+
+    Raises:
+        Conflict: it is not queued (any more).
+    """
+    _change_or_conflict(
+        email,
+        [EmailStatus.QUEUED],
+        status=EmailStatus.CANCELLED,
+        next_attempt_at=None,
+        updated_at=at,
+    )
+    write([event_of(email, EventType.CANCELLED, at=at)])
+
+
+def reschedule(email: EmailLog, *, send_at: datetime, at: datetime) -> None:
+    """Let the queued message go at ``send_at``, now or up to a year ahead.
+
+    Raises:
+        Refused: ``send_at`` is over, or further away.
+        Conflict: it is not queued (any more).
+    """
+    if send_at < at - CLOCK_SKEW:
+        raise Refused("send_at is in the past.", attr="send_at")
+    if send_at > at + FURTHEST:
+        raise Refused("send_at is more than a year away.", attr="send_at")
+    _change_or_conflict(
+        email, [EmailStatus.QUEUED], send_at=send_at, next_attempt_at=send_at, updated_at=at
+    )
+
+
+@transaction.atomic
+def retry(email: EmailLog, *, at: datetime) -> None:
+    """Make a queued or failed message due now, under the same Message-ID.
+
+    ``send_at`` becomes now, so that the time to give up begins anew.
+
+    Raises:
+        Conflict: it is neither queued nor failed.
+    """
+    _change_or_conflict(
+        email,
+        [EmailStatus.QUEUED, EmailStatus.FAILED],
+        status=EmailStatus.QUEUED,
+        send_at=at,
+        next_attempt_at=at,
+        failed_at=None,
+        error_code="",
+        error_message="",
+        updated_at=at,
+    )
+    account_id = email.account_id
+    transaction.on_commit(lambda: emails_due.send(EmailLog, account_ids=[account_id]), robust=True)
+
+
+# How
+
+
+def event_of(
+    email: EmailLog, kind: EventType, *, at: datetime, data: Mapping[str, Any] | None = None
+) -> EmailEvent:
+    """Return an event of ``email``, not stored yet."""
+    return EmailEvent(
+        tenant_id=email.tenant_id, email=email, type=kind, at=at, data=dict(data or {})
+    )
+
+
+def _change(email: EmailLog, rows: QuerySet[EmailLog], **changes: Any) -> bool:
+    """Update the row if it is still among ``rows``, and ``email`` with it."""
+    if not rows.update(**changes):
+        return False
+    for name, value in changes.items():
+        setattr(email, name, value)
+    return True
+
+
+def _change_or_conflict(email: EmailLog, allowed: Sequence[EmailStatus], **changes: Any) -> None:
+    rows = EmailLog.objects.filter(pk=email.pk, status__in=allowed)
+    if _change(email, rows, **changes):
+        return
+    status = EmailLog.objects.values_list("status", flat=True).get(pk=email.pk)
+    raise Conflict(f"The message is {status}; this needs {' or '.join(allowed)}.")
+
+
+def write(events: Iterable[EmailEvent]) -> None:
+    """Store events and announce each; call it in the transaction of what they tell."""
+    for event in EmailEvent.objects.bulk_create(events):
+        email_event.send(EmailLog, email=event.email, event=event)
