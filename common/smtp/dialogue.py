@@ -35,11 +35,6 @@ class Dialogue:
         """Whether the server is where we left it: there, and waiting for us."""
         return self._is_open and self._wire.is_idle
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether something has come that nobody has read yet."""
-        return self._wire.has_unread
-
     def hide(self, secrets: Sequence[str]) -> None:
         """Blot out ``secrets`` in whatever the server says from now on.
 

@@ -81,6 +81,13 @@ class Nonsense(WireError):
         super().__init__("The server's answer was not understood.")
 
 
+class SpokeInClear(WireError):
+    """Something unasked came in clear just where TLS has to start (CVE-2011-0411)."""
+
+    def __init__(self) -> None:
+        super().__init__("The server, or somebody on the way, spoke in clear where TLS starts.")
+
+
 class ServiceClosing(WireError):
     """The server said 421: it closes the connection, whatever was asked."""
 

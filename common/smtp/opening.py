@@ -13,7 +13,14 @@ from functools import cache
 from common import network
 from common.network import Address, HostRefused, HostUnreachable, NetworkPolicy
 from common.smtp.dialogue import Dialogue
-from common.smtp.errors import AccountError, ConnectionFailed, ServiceClosing, Stage, WireError
+from common.smtp.errors import (
+    AccountError,
+    ConnectionFailed,
+    ServiceClosing,
+    SpokeInClear,
+    Stage,
+    WireError,
+)
 from common.smtp.reply import Reply
 from common.smtp.session import SMTPSession
 from common.smtp.wire import Wire
@@ -205,15 +212,14 @@ class _Opening:
 
     async def _encrypt(self, dialogue: Dialogue) -> None:
         self._stage = Stage.TLS
-        if dialogue.has_unread:
-            detail = "The server, or somebody on the way, spoke in clear where TLS has to start."
-            raise self._permanent(detail, code="tls_unavailable")
         try:
             await dialogue.start_tls(
                 self._context,
                 host=network.normalise_host(self._server.host),
                 patience=self._timeouts.tls,
             )
+        except SpokeInClear as error:
+            raise self._permanent(str(error), code="tls_unavailable") from None
         except ssl.SSLCertVerificationError as error:
             detail = f"The server's certificate was not accepted: {error.verify_message}."
             raise self._permanent(detail, code="certificate_invalid") from None

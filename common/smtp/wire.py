@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 
-from common.smtp.errors import Disconnected, Nonsense
+from common.smtp.errors import Disconnected, Nonsense, SpokeInClear
 
 MAX_LINE = 4096
 MAX_BUFFER = 65536
@@ -37,10 +37,6 @@ class Wire(asyncio.Protocol):
             connection.close()
             raise
         return wire
-
-    @property
-    def has_unread(self) -> bool:
-        return bool(self._buffer)
 
     @property
     def is_idle(self) -> bool:
@@ -84,12 +80,12 @@ class Wire(asyncio.Protocol):
         """Encrypt from here on and return the protocol's version.
 
         Raises:
-            Nonsense: something came in clear that nobody asked for (CVE-2011-0411).
+            SpokeInClear: something came that would be taken for encrypted.
             Disconnected: the connection ended.
             ssl.SSLError: the handshake or the certificate failed.
         """
         if self._buffer:
-            raise Nonsense
+            raise SpokeInClear
         if self._transport is None or self._ended:
             raise Disconnected
         self._transport = await asyncio.get_running_loop().start_tls(

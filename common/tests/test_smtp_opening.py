@@ -426,6 +426,22 @@ def test_every_misbehaviour_ends_in_time_as_a_temporary_failure(tls, event, answ
     assert taken < QUICK.opening + 5
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [b"220 " + b"x" * 9000, HANG],
+        [b"220 " + b"x" * 9000 + b"\r\n", HANG],
+        [b"220-a\r\n" * 200, HANG],
+    ],
+)
+def test_too_much_is_recognised_without_waiting_for_its_end(answer):
+    with (
+        ScriptedServer().on("BANNER", answer) as server,
+        pytest.raises(ConnectionFailed, match="not understood"),
+    ):
+        opened(server, timeouts=Timeouts(opening=3))
+
+
 def test_a_tls_handshake_that_never_answers_ends_in_time():
     with (
         ScriptedServer(users=USERS).on("BANNER", HANG) as server,
