@@ -6,6 +6,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tenants.models import APIKey, Tenant
+from tests.factories import make_account, make_domain, make_template
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -43,3 +44,18 @@ def api(tenant) -> APIClient:
 @pytest.fixture
 def other_api(other_tenant) -> APIClient:
     return client_of(other_tenant)
+
+
+@pytest.fixture
+def domain(tenant):
+    return make_domain(tenant, "shop.test")
+
+
+@pytest.fixture
+def account(domain):
+    return make_account(domain, "orders")
+
+
+@pytest.fixture
+def template(tenant):
+    return make_template(tenant)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from delivery import pages
+
+urlpatterns = [path("u/<str:token>", pages.UnsubscribeView.as_view(), name="unsubscribe")]

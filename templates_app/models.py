@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmailAccount
+from templates_app.rendering import CompiledTemplate
 from tenants.models import Tenant
 
 
@@ -138,3 +139,19 @@ class TemplateVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template.slug} v{self.number}"
+
+    @property
+    def compiled(self) -> CompiledTemplate:
+        """What ``templates_app.rendering`` takes."""
+        return CompiledTemplate(
+            subject=self.subject,
+            html=self.compiled_html,
+            text=self.compiled_text,
+            variables=tuple(self.variables),
+            needs=tuple(self.needs),
+        )
+
+    @property
+    def cache_key(self) -> str:
+        """Names the version for the renderer's cache; a version never changes."""
+        return f"version:{self.pk}"

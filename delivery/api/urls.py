@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from delivery.api import views
+
+urlpatterns = [
+    path("emails/send", views.SendView.as_view(), name="send"),
+    path("emails/send-bulk", views.SendBulkView.as_view(), name="send-bulk"),
+    path(
+        "suppressions",
+        views.SuppressionViewSet.as_view({"get": "list", "post": "create"}),
+        name="suppressions",
+    ),
+    path(
+        "suppressions/<str:address>",
+        views.SuppressionViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="suppression",
+    ),
+]

@@ -119,6 +119,7 @@ class EmailLog(models.Model):
     to_address = models.CharField(_("to"), max_length=320)
     to_name = models.CharField(_("to name"), max_length=200, blank=True)
     cc_addresses = models.JSONField(_("cc"), default=list)
+    cc_names = models.JSONField(default=dict, help_text="Display names in Cc, by address.")
     bcc_addresses = models.JSONField(_("bcc"), default=list)
     subject = models.TextField(_("subject"))
     own_variables = models.JSONField(default=dict)

@@ -101,12 +101,7 @@ def sqlite_options() -> dict[str, Any]:
 
 
 def mysql_options() -> dict[str, Any]:
-    connect, reading, writing = read.parsed(
-        "DATABASE_TIMEOUTS",
-        "10,20,20",
-        lambda value: tuple(int(part) for part in value.split(",", 2)),
-        "three whole numbers of seconds: connect,read,write",
-    )
+    connect, reading, writing = read.seconds("DATABASE_TIMEOUTS", "10,20,20")
     return {
         "charset": "utf8mb4",
         "isolation_level": "read committed",
@@ -216,7 +211,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "attachments": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "common.storage.DurableFileSystemStorage",
         "OPTIONS": {"location": str(DATA_DIR / "attachments"), "file_permissions_mode": 0o600},
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -279,7 +274,7 @@ CORS_EXPOSE_HEADERS = [
 ]  # fmt: skip
 
 # How the product sends its own mail: invitations, password resets, alerts.
-vars().update(environ.Env().email_url("EMAIL_URL", default=f"smtp://127.0.0.1:{CATCHER_PORT}"))
+vars().update(read.email("EMAIL_URL", f"smtp://127.0.0.1:{CATCHER_PORT}"))
 DEFAULT_FROM_EMAIL = read.text("DEFAULT_FROM_EMAIL", "sendcraft@localhost")
 
 RATE_LIMIT = read.rate("SENDCRAFT_RATE_LIMIT", "600/min")

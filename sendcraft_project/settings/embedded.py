@@ -16,7 +16,7 @@ from sendcraft_project.settings.base import (
 SECRET_KEY = read.text("SECRET_KEY", "") or read.kept_secret(
     DATA_DIR, "secret_key", lambda: secrets.token_urlsafe(48)
 )
-ENCRYPTION_KEYS = read.listed("ENCRYPTION_KEYS", pattern=r"\S{16,}") or [
+ENCRYPTION_KEYS = read.encryption_keys() or [
     read.kept_secret(DATA_DIR, "encryption_key", lambda: secrets.token_urlsafe(32))
 ]
 ALLOWED_HOSTS = ["*"]

@@ -9,11 +9,19 @@ from typing import Any
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+
+def without_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Drop Django's request object: its text holds the query string."""
+    event.pop("request", None)
+    return event
+
+
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.ExtraAdder(),
+    without_request,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]

@@ -15,9 +15,7 @@ from sendcraft_project.settings.base import (
 
 SECRET_KEY = read.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = read.listed("SECRET_KEY_FALLBACKS")
-ENCRYPTION_KEYS = read.listed(
-    "ENCRYPTION_KEYS", pattern=r"\S{16,}", wanted="a comma-separated list of keys, newest first"
-)
+ENCRYPTION_KEYS = read.encryption_keys()
 if not ENCRYPTION_KEYS:
     raise ImproperlyConfigured(
         "ENCRYPTION_KEYS is not set, and SendCraft can't start without it: "

@@ -1,0 +1,80 @@
+"""Finding what a request names: a template and an account of the tenant, both usable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import EmailAccount
+from common.addresses import parse_address
+from common.errors import Refused
+from templates_app.models import EmailTemplate, TemplateVersion
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who asks, and through what: tenant, mode, account and template, all of them usable."""
+
+    tenant: Tenant
+    mode: str
+    account: EmailAccount
+    version: TemplateVersion | None
+
+    @property
+    def template(self) -> EmailTemplate | None:
+        return self.version.template if self.version else None
+
+
+def find_template(reference: str | int, *, tenant: Tenant) -> TemplateVersion:
+    """Return the current version of the tenant's template, by slug or number.
+
+    Raises:
+        Refused: ``not_found`` or ``inactive``.
+    """
+    by_number = isinstance(reference, int) or reference.isdecimal()
+    key: dict[str, Any] = {"pk": int(reference)} if by_number else {"slug": reference}
+    template = EmailTemplate.objects.for_tenant(tenant).filter(**key).first()
+    if template is None:
+        raise Refused("There is no such template.", code="not_found", attr="template_id")
+    if not template.is_active:
+        raise Refused("This template is inactive.", code="inactive", attr="template_id")
+    return TemplateVersion.objects.select_related("template").get(
+        template=template, number=template.version
+    )
+
+
+def find_account(
+    reference: str | int | None, *, tenant: Tenant, version: TemplateVersion | None
+) -> EmailAccount:
+    """Return the account named, else the template's or the tenant's default.
+
+    Raises:
+        Refused: ``not_found``, ``inactive``, or ``required`` where there is no default.
+    """
+    accounts = EmailAccount.objects.for_tenant(tenant).select_related("domain__tenant")
+    if reference is not None:
+        key = account_key(reference)
+    elif version and version.template.default_account_id:
+        key = {"pk": version.template.default_account_id}
+    else:
+        key = {"default_for": tenant.pk}
+    account = accounts.filter(**key).first()
+    if account is None:
+        if reference is None:
+            raise Refused(
+                "Name an account; there is no default.", code="required", attr="from_account"
+            )
+        raise Refused("There is no such account.", code="not_found", attr="from_account")
+    if not account.is_active or not account.domain.is_active:
+        raise Refused("This account is inactive.", code="inactive", attr="from_account")
+    return account
+
+
+def account_key(reference: str | int) -> dict[str, Any]:
+    if isinstance(reference, int) or reference.isdecimal():
+        return {"pk": int(reference)}
+    try:
+        return {"email_address__iexact": parse_address(reference, attr="from_account").addr_spec}
+    except Refused:
+        return {"pk": None}

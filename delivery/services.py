@@ -1,0 +1,91 @@
+"""What the rest of the project may ask of delivery."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from common.addresses import normalized, parse_address
+from common.errors import Conflict
+from delivery.acceptance import prepare
+from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
+from delivery.submission import Message
+from logs.models import EmailEvent, EmailLog, EventType
+from tenants.models import Tenant
+
+
+def submit(message: Message, *, tenant: Tenant, mode: str) -> EmailLog:
+    """Store one message and ring for its delivery after the commit.
+
+    Raises:
+        Refused: every refusal of ``POST /emails/send``; nothing is stored then.
+    """
+    prepared = prepare(message, tenant=tenant, mode=mode)
+    with transaction.atomic():
+        return prepared.store()
+
+
+def suppress(
+    address: str,
+    *,
+    tenant: Tenant,
+    reason: str = SuppressionReason.MANUAL,
+    topic: str = "",
+    source: EmailLog | None = None,
+    expires_at: datetime | None = None,
+) -> Suppression:
+    """Return the entry that keeps mail from ``address``; an entry that is there already stays.
+
+    Raises:
+        Refused: it is no address.
+        Conflict: staff ask for what is there already.
+    """
+    key = normalized(parse_address(address, attr="address"))
+    entry, is_new = Suppression.objects.get_or_create(
+        tenant=tenant,
+        address=key,
+        topic=topic,
+        defaults={"reason": reason, "source": source, "expires_at": expires_at},
+    )
+    if not is_new and reason == SuppressionReason.MANUAL:
+        raise Conflict("This address is suppressed already.", code="exists")
+    return entry
+
+
+@transaction.atomic
+def unsubscribe(email: EmailLog) -> Suppression:
+    """Suppress the message's topic for its recipient; again, it changes nothing."""
+    entry, is_new = Suppression.objects.get_or_create(
+        tenant=email.tenant,
+        address=recipient_of(email),
+        topic=email.topic,
+        defaults={"reason": SuppressionReason.UNSUBSCRIBED, "source": email},
+    )
+    if is_new:
+        EmailEvent.objects.create(
+            tenant=email.tenant, email=email, type=EventType.UNSUBSCRIBED, at=timezone.now()
+        )
+    return entry
+
+
+def subscribe_again(email: EmailLog) -> None:
+    """Take back an unsubscription of the message's topic; other reasons stay in force."""
+    unsubscriptions_of(email).delete()
+
+
+def is_unsubscribed(email: EmailLog) -> bool:
+    return unsubscriptions_of(email).exists()
+
+
+def unsubscriptions_of(email: EmailLog) -> SuppressionQuerySet:
+    return Suppression.objects.for_tenant(email.tenant).filter(
+        address=recipient_of(email),
+        topic=email.topic,
+        reason=SuppressionReason.UNSUBSCRIBED,
+    )
+
+
+def recipient_of(email: EmailLog) -> str:
+    return normalized(parse_address(email.to_address, attr="to_address"))

@@ -1,0 +1,15 @@
+"""Celery shells."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+
+@shared_task(name="delivery.drain_account", ignore_result=True)
+def drain_account(account_id: int) -> None:
+    """Send what is due on the account."""
+
+
+@shared_task(name="delivery.sweep", ignore_result=True)
+def sweep() -> None:
+    """Take back expired leases and ring for every account with due messages."""

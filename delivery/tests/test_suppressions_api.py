@@ -1,0 +1,100 @@
+"""``/suppressions``: who gets no mail."""
+
+from __future__ import annotations
+
+import pytest
+
+from delivery.models import Suppression
+from delivery.services import suppress
+
+URL = "/api/v1/suppressions"
+pytestmark = pytest.mark.django_db
+
+
+def test_an_address_is_added_listed_looked_up_and_removed(api):
+    added = api.post(URL, {"address": "Ana@Example.com"})
+    listed = api.get(URL).json()["results"]
+    found = api.get(f"{URL}/ana@example.com")
+    removed = api.delete(f"{URL}/ANA@example.com")
+
+    assert added.status_code == 201
+    assert added.json() == {
+        "address": "ana@example.com",
+        "reason": "manual",
+        "topic": None,
+        "source": None,
+        "created_at": added.json()["created_at"],
+        "expires_at": None,
+    }
+    assert listed == [added.json()]
+    assert found.json() == added.json()
+    assert removed.status_code == 204
+    assert api.get(f"{URL}/ana@example.com").status_code == 404
+
+
+def test_adding_twice_is_a_conflict(api):
+    api.post(URL, {"address": "ana@example.com"})
+
+    again = api.post(URL, {"address": "ana@example.com"})
+
+    assert again.status_code == 409
+    assert again.json()["errors"][0]["code"] == "exists"
+
+
+def test_topics_stand_side_by_side_and_are_removed_alone(api, tenant):
+    suppress("ana@example.com", tenant=tenant, topic="news")
+    suppress("ana@example.com", tenant=tenant)
+
+    widest = api.get(f"{URL}/ana@example.com").json()
+    api.delete(f"{URL}/ana@example.com?topic=news")
+
+    assert widest["topic"] is None
+    assert list(Suppression.objects.values_list("topic", flat=True)) == [""]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "attr"),
+    [
+        ({}, "required", "address"),
+        ({"address": "nonsense"}, "invalid", "address"),
+        ({"address": "a@b.test", "reason": "because"}, "invalid_choice", "reason"),
+        ({"address": "a@b.test", "source": "x"}, "unknown_field", "source"),
+    ],
+)
+def test_a_bad_entry_is_refused(api, body, code, attr):
+    response = api.post(URL, body)
+
+    error = response.json()["errors"][0]
+    assert response.status_code == 422
+    assert (error["code"], error["attr"]) == (code, attr)
+
+
+def test_filters_and_search_narrow_the_list(api, tenant):
+    suppress("ana@example.com", tenant=tenant, reason="complaint")
+    suppress("rui@example.com", tenant=tenant)
+
+    assert len(api.get(f"{URL}?reason=complaint").json()["results"]) == 1
+    assert len(api.get(f"{URL}?search=rui").json()["results"]) == 1
+    assert api.get(f"{URL}?reason=nonsense").status_code == 400
+    assert api.get(f"{URL}?colour=red").status_code == 400
+
+
+def test_other_tenants_see_and_remove_nothing(api, other_api):
+    api.post(URL, {"address": "ana@example.com"})
+
+    assert other_api.get(URL).json()["results"] == []
+    assert other_api.get(f"{URL}/ana@example.com").status_code == 404
+    assert other_api.delete(f"{URL}/ana@example.com").status_code == 404
+    assert Suppression.objects.count() == 1
+
+
+def test_fifty_rows_cost_as_many_queries_as_one(api, tenant, django_assert_num_queries):
+    suppress("a@example.com", tenant=tenant)
+    api.get(URL)
+    with django_assert_num_queries(2):
+        api.get(URL)
+    for number in range(60):
+        suppress(f"r{number}@example.com", tenant=tenant)
+
+    with django_assert_num_queries(2):
+        assert len(api.get(URL).json()["results"]) == 50
