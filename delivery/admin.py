@@ -1,0 +1,90 @@
+"""Batches and suppressions for staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin import display
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from common.addresses import normalized, parse_address
+from common.errors import Refused
+from delivery.models import SendBatch, Suppression
+from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.models import Role
+
+
+class SuppressionForm(OneTenantForm):
+    """Stores the address in the one form under which its spellings meet."""
+
+    def clean_address(self) -> str:
+        try:
+            return normalized(parse_address(self.cleaned_data["address"], attr="address"))
+        except Refused as refusal:
+            raise forms.ValidationError(refusal.detail) from refusal
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(TenantAdmin):
+    """Who gets no mail; an entry is added or removed, seldom changed."""
+
+    change_role = Role.EDITOR
+    form = SuppressionForm
+    list_display = ["address", "reason", "topic", "created_at", "expires_at", "tenant"]
+    list_filter = ["reason", "tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["address"]
+    show_full_result_count = False
+    fields = ["tenant", "address", "topic", "reason", "expires_at", "source_link", "created_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = [*super().get_readonly_fields(request, obj), "source_link", "created_at"]
+        return [*fields, "address"] if obj else fields
+
+    @display(description=_("source"))
+    def source_link(self, entry: Suppression) -> str:
+        if entry.source is None:
+            return "–"
+        url = reverse("admin:logs_emaillog_change", args=[entry.source_id])
+        return format_html('<a href="{}">{}</a>', url, entry.source.subject)
+
+
+@admin.register(SendBatch)
+class SendBatchAdmin(TenantAdmin):
+    """What bulk requests came to."""
+
+    change_role = None
+    list_display = ["public_id", "template", "accepted", "rejected_count", "created_at", "tenant"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant", "template"]
+    show_full_result_count = False
+    fields = [
+        "public_id",
+        "tenant",
+        "template",
+        "accepted",
+        "messages_link",
+        "rejected_table",
+        "created_at",
+    ]
+    readonly_fields = fields
+
+    @display(description=_("rejected"))
+    def rejected_count(self, batch: SendBatch) -> int:
+        return len(batch.rejected)
+
+    @display(description=_("messages"))
+    def messages_link(self, batch: SendBatch) -> str:
+        url = reverse("admin:logs_emaillog_changelist")
+        return format_html('<a href="{}?batch_id={}">{}</a>', url, batch.public_id, _("Show them"))
+
+    @display(description=_("rejected"))
+    def rejected_table(self, batch: SendBatch) -> str:
+        return "\n".join(
+            f"{row['index']}: {row['to_address']}: {row['detail']}" for row in batch.rejected[:200]
+        )
