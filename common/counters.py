@@ -21,7 +21,7 @@ def hit(name: str, *, window: int) -> int | None:
     global _silent_until  # noqa: PLW0603  (one cache, one process)
     if time.monotonic() < _silent_until:
         return None
-    key = f"{name}:{int(time.time()) // window}"
+    key = f"{name}:{window}:{int(time.time()) // window}"
     try:
         with _lock:
             if cache.add(key, 1, timeout=window + 5):

@@ -32,13 +32,19 @@ def text(name: str, default: str | None = None) -> str:
     return default
 
 
-def parsed(name: str, default: str, parse: Callable[[str], T], wanted: str) -> T:
-    """Return the variable as ``parse`` reads it; ``wanted`` says in words what it must be."""
+def parsed(
+    name: str, default: str, parse: Callable[[str], T], wanted: str, *, is_secret: bool = False
+) -> T:
+    """Return the variable as ``parse`` reads it; ``wanted`` says in words what it must be.
+
+    A secret's value stands neither in the sentence nor in the exception's chain.
+    """
     value = text(name, default)
     try:
         return parse(value)
-    except (ValueError, KeyError) as error:
-        raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.") from error
+    except (ValueError, KeyError):
+        given = "" if is_secret else f", not {value!r}"
+        raise ImproperlyConfigured(f"{name} must be {wanted}{given}.") from None
 
 
 def integer(name: str, default: int, *, low: int = 0, high: int = 2**31) -> int:
@@ -58,7 +64,11 @@ def boolean(name: str, *, default: bool) -> bool:
 
 
 def listed(
-    name: str, *, pattern: str = r"\S+", wanted: str = "a comma-separated list"
+    name: str,
+    *,
+    pattern: str = r"\S+",
+    wanted: str = "a comma-separated list",
+    is_secret: bool = False,
 ) -> list[str]:
     """Return the comma-separated items; each must match ``pattern`` whole."""
 
@@ -68,7 +78,15 @@ def listed(
             raise ValueError(value)
         return items
 
-    return parsed(name, "", parse, wanted) if env.str(name, default="") else []
+    if not env.str(name, default=""):
+        return []
+    return parsed(name, "", parse, wanted, is_secret=is_secret)
+
+
+def encryption_keys() -> list[str]:
+    """Return the ring of ``ENCRYPTION_KEYS``, newest first; empty when it is not set."""
+    wanted = "a comma-separated list of keys of 16 or more characters, newest first"
+    return listed("ENCRYPTION_KEYS", pattern=r"\S{16,}", wanted=wanted, is_secret=True)
 
 
 def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
@@ -81,16 +99,38 @@ def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 
 def url(name: str, default: str | None, *, schemes: tuple[str, ...]) -> str:
     value = text(name, default)
-    parts = urlsplit(value)
-    if parts.scheme not in schemes:
+    try:
+        parts = urlsplit(value)
+        is_usable = parts.scheme in schemes and parts.port != 0
+    except ValueError:  # its text holds a password; a port that is no number
+        is_usable = False
+    if not is_usable:
         raise ImproperlyConfigured(
-            f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}."
+            f"{name} must be a well-formed URL that begins with "
+            f"{' or '.join(f'{s}://' for s in schemes)}."
         )
     return value
 
 
+def email(name: str, default: str) -> dict[str, Any]:
+    """Return Django's settings of an ``smtp:``, ``smtp+tls:`` or ``smtp+ssl:`` URL."""
+    value = url(name, default, schemes=("smtp", "smtp+tls", "smtp+ssl"))
+    return dict(env.email_url_config(value))
+
+
+def seconds(name: str, default: str) -> tuple[int, int, int]:
+    """Return the time-outs of a connection: connect, read, write."""
+
+    def parse(value: str) -> tuple[int, int, int]:
+        connect, reading, writing = (int(part) for part in value.split(","))
+        if min(connect, reading, writing) < 1:
+            raise ValueError(value)
+        return connect, reading, writing
+
+    return parsed(name, default, parse, "three whole numbers of seconds: connect,read,write")
+
+
 RATE = re.compile(r"(?P<count>\d{1,9})/(?P<unit>s|sec|second|m|min|minute|h|hour|d|day)")
-RATE_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def rate(name: str, default: str) -> str:
@@ -109,7 +149,10 @@ def database(name: str, default: str) -> dict[str, Any]:
     value = text(name, default)
     if not value.startswith(("sqlite:", "mysql:")):
         raise ImproperlyConfigured(f"{name} must be a mysql:// or sqlite:// URL.")
-    config: dict[str, Any] = dict(env.db_url(name, default=default))
+    try:
+        config: dict[str, Any] = dict(env.db_url(name, default=default))
+    except ValueError:  # its text holds the password
+        raise ImproperlyConfigured(f"{name} is not a well-formed URL.") from None
     if not config.get("NAME"):
         raise ImproperlyConfigured(f"{name} names no database.")
     return config

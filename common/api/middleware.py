@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from io import BytesIO
 
 import structlog
 from django.conf import settings
@@ -32,6 +33,10 @@ STRICT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+
+
+def is_api(path: str) -> bool:
+    return path == "/api" or path.startswith("/api/")
 
 
 class RequestContextMiddleware:
@@ -81,10 +86,12 @@ class ApiRequestMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith("/api/"):
+        if not is_api(request.path_info):
             return self.get_response(request)
         if request.path_info.endswith("/"):
             request.path_info = request.path_info.rstrip("/")
+        if "Transfer-Encoding" in request.headers:
+            take_chunked_body(request, most=settings.REQUEST_LIMIT_BYTES + 1)
         if self.body_length(request) > settings.REQUEST_LIMIT_BYTES:
             return error_answer(413, code="too_large", detail="The request is larger than 40 MB.")
         return self.get_response(request)
@@ -93,6 +100,17 @@ class ApiRequestMiddleware:
     def body_length(request: HttpRequest) -> int:
         length = request.META.get("CONTENT_LENGTH") or "0"
         return int(length) if length.isdigit() else 0
+
+
+def take_chunked_body(request: HttpRequest, *, most: int) -> None:
+    """Read a body of unknown length, up to ``most`` bytes; Django itself would see none.
+
+    Only a server that ends the stream where the body ends is asked (``wsgi.input_terminated``).
+    """
+    if request.META.get("wsgi.input_terminated"):
+        body = request.META["wsgi.input"].read(most)
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        request._stream = BytesIO(body)
 
 
 def error_answer(status: int, *, code: str, detail: str) -> JsonResponse:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from rest_framework import pagination
 from rest_framework.exceptions import NotFound
@@ -12,6 +14,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from common.api.errors import BadQuery
+
+DIGITS = re.compile(r"[0-9]{1,3}")
 
 
 class CursorPagination(pagination.CursorPagination):
@@ -26,7 +30,7 @@ class CursorPagination(pagination.CursorPagination):
         given = request.query_params.get(self.page_size_query_param)
         if given is None:
             return self.page_size
-        if not given.isascii() or not given.isdigit() or not 1 <= int(given[:9]) <= 200:
+        if not DIGITS.fullmatch(given) or not 1 <= int(given) <= 200:
             raise BadQuery({"page_size": ["page_size is a whole number from 1 to 200."]})
         return int(given)
 
@@ -38,5 +42,11 @@ class CursorPagination(pagination.CursorPagination):
     ) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except NotFound as error:
+        except (NotFound, ValueError, ValidationError) as error:  # a position of another type
             raise BadQuery({"cursor": ["The cursor is not one of ours."]}) from error
+
+    def decode_cursor(self, request: Request) -> pagination.Cursor | None:
+        cursor = super().decode_cursor(request)
+        if cursor and not (cursor.offset or cursor.reverse or cursor.position):
+            raise NotFound  # it decodes to nothing
+        return cursor

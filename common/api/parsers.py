@@ -9,6 +9,8 @@ from typing import IO, Any
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+DEEPEST = 100
+
 
 class StrictJSONParser(JSONParser):
     """JSON as RFC 8259 has it: UTF-8, no NaN, no lone surrogates, bounded nesting."""
@@ -27,6 +29,8 @@ class StrictJSONParser(JSONParser):
             data = json.loads(text, parse_constant=refuse_constant)
         except (ValueError, RecursionError) as error:
             raise ParseError("The body is not valid JSON (RFC 8259, UTF-8).") from error
+        if text.count("[") + text.count("{") > DEEPEST and is_deeper(data, DEEPEST):
+            raise ParseError(f"The body is nested more than {DEEPEST} levels deep.")
         if "\\u" in text and has_lone_surrogate(data):
             raise ParseError("The body holds half of a surrogate pair, which is no character.")
         return data
@@ -34,6 +38,19 @@ class StrictJSONParser(JSONParser):
 
 def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def is_deeper(data: Any, levels: int) -> bool:
+    """Tell whether containers stand in each other more than ``levels`` deep; no recursion."""
+    level = [data]
+    for _ in range(levels + 1):
+        containers = [one for one in level if isinstance(one, dict | list)]
+        if not containers:
+            return False
+        level = []
+        for one in containers:
+            level.extend(one.values() if isinstance(one, dict) else one)
+    return True
 
 
 def has_lone_surrogate(data: Any) -> bool:

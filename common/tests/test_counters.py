@@ -1,0 +1,66 @@
+"""Counters that fail open."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.cache import cache
+
+from common import counters
+
+
+@pytest.fixture(autouse=True)
+def _awake(monkeypatch):
+    monkeypatch.setattr(counters, "_silent_until", 0.0)
+
+
+def test_uses_in_one_window_are_counted():
+    assert [counters.hit("x", window=86400) for _ in range(3)] == [1, 2, 3]
+
+
+def test_names_are_counted_apart():
+    counters.hit("x", window=86400)
+
+    assert counters.hit("y", window=86400) == 1
+
+
+def test_another_window_starts_at_one():
+    counters.hit("x", window=86400)
+
+    assert counters.hit("x", window=86399) == 1
+
+
+def test_no_use_is_lost_between_threads():
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(lambda _: counters.hit("x", window=86400), range(200)))
+
+    assert sorted(seen) == list(range(1, 201))
+
+
+def test_the_file_cache_counts_too(settings, tmp_path):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(tmp_path),
+        }
+    }
+
+    assert [counters.hit("x", window=86400) for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_cache_that_does_not_answer_counts_nothing_and_is_left_alone_for_a_while(settings):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1",
+        }
+    }
+    assert counters.hit("x", window=86400) is None
+
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+    assert counters.hit("x", window=86400) is None
+    assert counters._silent_until > time.monotonic()
+    cache.clear()
