@@ -7,9 +7,7 @@ they read or make to one allowance per render, so that no combination of them ru
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -20,100 +18,20 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from templates_app import formats
+from templates_app.registry import (
+    FILTERS,
+    OPERATIONS,
+    REQUIRED,
+    Filter,
+    Parameter,
+    operation,
+    register,
+)
+from templates_app.work import JOB, MAX_OUTPUT, Fault
 
-MAX_WORK = 10_000_000
-MAX_OUTPUT = 5_000_000
 MAX_NUMBER_TEXT = 40
 SHORT = 100
 is_special = re.compile("[&<>'\"]").search
-
-
-class Fault(Exception):
-    """A value does not suit the operation that the template applies to it."""
-
-    def __init__(self, message: str, *, line: int = 0) -> None:
-        super().__init__(message)
-        self.line = line
-
-
-class Job(threading.local):
-    """What the render running in this thread may still do; a render never changes threads."""
-
-    language = "en"
-    is_html = False
-    work = 0
-    output = 0
-
-    def start(self, *, language: str, is_html: bool) -> None:
-        self.language, self.is_html = language, is_html
-        self.work, self.output = MAX_WORK, MAX_OUTPUT
-
-    def charge(self, amount: int) -> None:
-        self.work -= amount + 1
-        if self.work < 0:
-            raise Fault("the template does too much work with these variables")
-
-
-JOB = Job()
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """The constant arguments that a template gives to a filter or a test."""
-
-    name: str
-    line: int
-    positional: tuple[object, ...] = ()
-    named: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One constant argument: its default and what is acceptable."""
-
-    name: str
-    default: object
-    accepts: Callable[[object], bool]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """A function, its parameters, and which filter stands for it in text taken from HTML."""
-
-    apply: Callable[..., object]
-    parameters: tuple[Parameter, ...]
-    plain_name: str | None
-
-    def arguments(self, given: Arguments) -> list[object]:
-        """Return the arguments in the function's order.
-
-        Raises:
-            Fault: an argument is unknown, missing or not acceptable.
-        """
-        names = [parameter.name for parameter in self.parameters]
-        known = dict(zip(names, given.positional, strict=False))
-        known.update(given.named)
-        right = len(given.positional) <= len(names) and set(known) <= set(names)
-        if not right or len(known) != len(given.positional) + len(given.named):
-            raise Fault(f"{given.name} takes {', '.join(names) or 'no arguments'}", line=given.line)
-        return [self._checked(parameter, known, given) for parameter in self.parameters]
-
-    def _checked(
-        self, parameter: Parameter, known: Mapping[str, object], given: Arguments
-    ) -> object:
-        value = known.get(parameter.name, parameter.default)
-        if parameter.name in known and not parameter.accepts(value):
-            raise Fault(f"{parameter.name} of {given.name} is not acceptable", line=given.line)
-        if value is REQUIRED:
-            raise Fault(f"{given.name} needs {parameter.name}", line=given.line)
-        return value
-
-
-REQUIRED = object()
-FILTERS: dict[str, Filter] = {}
-OPERATIONS: dict[str, Callable[..., object]] = {}
-
-Apply = Callable[..., object]
 
 
 def _short(most: int, *, least: int = 0) -> Callable[[object], bool]:
@@ -138,39 +56,6 @@ def _is_style(value: object) -> bool:
 
 def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float))
-
-
-def _register(
-    *names: str, parameters: tuple[Parameter, ...] = (), plain: str | None = ""
-) -> Callable[[Apply], Apply]:
-    def add(function: Apply) -> Apply:
-        for name in names:
-            plain_name = name if plain == "" else plain
-            FILTERS[name] = Filter(_located(function), parameters, plain_name)
-        return function
-
-    return add
-
-
-def _operation(name: str) -> Callable[[Apply], Apply]:
-    def add(function: Apply) -> Apply:
-        OPERATIONS[name] = _located(function)
-        return function
-
-    return add
-
-
-def _located(function: Apply) -> Apply:
-    """Return ``function`` taking its line in the template as a second argument, for its faults."""
-
-    def call(value: object, line: int, *arguments: object) -> object:
-        try:
-            return function(value, *arguments)
-        except Fault as fault:
-            fault.line = fault.line or line
-            raise
-
-    return call
 
 
 def _text(value: object) -> str:
@@ -231,38 +116,38 @@ def _attribute(item: object, name: str | None) -> object:
     return item.get(name) if isinstance(item, dict) else None
 
 
-@_register("upper")
+@register("upper")
 def _upper(value: object) -> str:
     return _made(_text(value).upper())
 
 
-@_register("lower")
+@register("lower")
 def _lower(value: object) -> str:
     return _made(_text(value).lower())
 
 
-@_register("title")
+@register("title")
 def _title(value: object) -> str:
     text = re.sub(r"\S+", lambda word: word[0][:1].upper() + word[0][1:].lower(), _text(value))
     return _made(text)
 
 
-@_register("capitalize")
+@register("capitalize")
 def _capitalize(value: object) -> str:
     return _made(_text(value).capitalize())
 
 
-@_register("trim")
+@register("trim")
 def _trim(value: object) -> str:
     return _text(value).strip()
 
 
-@_register("string")
+@register("string")
 def _string(value: object) -> str:
     return _text(value)
 
 
-@_register(
+@register(
     "truncate",
     parameters=(
         Parameter("length", 255, _between(1, 100_000)),
@@ -276,7 +161,7 @@ def _truncate(value: object, length: int, end: str) -> str:
     return text[: max(length - len(end), 0)].rstrip() + end
 
 
-@_register(
+@register(
     "replace",
     parameters=(
         Parameter("old", REQUIRED, _short(100, least=1)),
@@ -289,53 +174,53 @@ def _replace(value: object, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-@_register("urlencode")
+@register("urlencode")
 def _urlencode(value: object) -> str:
     return _made(quote(_text(value).encode("utf-8", "replace"), safe=""))
 
 
-@_register("striptags")
+@register("striptags")
 def _striptags(value: object) -> str:
     text = re.sub(r"<[^<>]*>", " ", _text(value))
     return _made(unescape(" ".join(text.split())))
 
 
-@_register("nl2br", plain=None)
+@register("nl2br", plain=None)
 def _nl2br(value: object) -> Markup:
     lines = (escape(line) for line in _text(value).splitlines())
     return Markup(_made("<br>\n".join(lines)))  # noqa: S704  # every line is escaped
 
 
-@_register("escape", "e", plain=None)
+@register("escape", "e", plain=None)
 def _escape(value: object) -> Markup:
     escaped = escape(_text(value))
     JOB.charge(len(escaped))
     return escaped
 
 
-@_register("safe", plain="striptags")
+@register("safe", plain="striptags")
 def _safe(value: object) -> object:
     raise NotImplementedError  # minijinja's own: it marks the value and costs nothing
 
 
-@_register("length", "count")
+@register("length", "count")
 def _length(value: object) -> int:
     return len(value) if isinstance(value, (dict, list)) else len(_text(value))
 
 
-@_register("first")
+@register("first")
 def _first(value: object) -> object:
     items = _sequence(value)
     return items[0] if items else None
 
 
-@_register("last")
+@register("last")
 def _last(value: object) -> object:
     items = _sequence(value)
     return items[-1] if items else None
 
 
-@_register(
+@register(
     "join",
     parameters=(
         Parameter("d", "", _short(16)),
@@ -348,7 +233,7 @@ def _join(value: object, separator: str, attribute: str | None) -> str:
     return separator.join(str(part) for part in parts)
 
 
-@_register("map", parameters=(Parameter("attribute", REQUIRED, _is_attribute),))
+@register("map", parameters=(Parameter("attribute", REQUIRED, _is_attribute),))
 def _map(value: object, attribute: str) -> list[object]:
     return [_attribute(item, attribute) for item in _sequence(value)]
 
@@ -357,7 +242,7 @@ def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-@_register(
+@register(
     "sort",
     parameters=(
         Parameter("reverse", default=False, accepts=_is_flag),
@@ -376,12 +261,12 @@ def _sort(value: object, reverse: bool, attribute: str | None) -> list[object]:
     return sorted(items, key=order, reverse=reverse)
 
 
-@_register("reverse")
+@register("reverse")
 def _reverse(value: object) -> list[object]:
     return _sequence(value)[::-1]
 
 
-@_register("unique")
+@register("unique")
 def _unique(value: object) -> list[object]:
     seen: dict[str, object] = {}
     for item in _sequence(value):
@@ -389,7 +274,7 @@ def _unique(value: object) -> list[object]:
     return list(seen.values())
 
 
-@_register("items")
+@register("items")
 def _items(value: object) -> list[object]:
     if value is None:
         return []
@@ -399,7 +284,7 @@ def _items(value: object) -> list[object]:
     return [list(pair) for pair in value.items()]
 
 
-@_register("int", parameters=(Parameter("default", 0, _is_scalar),))
+@register("int", parameters=(Parameter("default", 0, _is_scalar),))
 def _int(value: object, default: object) -> object:
     try:
         return int(_number(value))
@@ -407,7 +292,7 @@ def _int(value: object, default: object) -> object:
         return default
 
 
-@_register("float", parameters=(Parameter("default", 0.0, _is_scalar),))
+@register("float", parameters=(Parameter("default", 0.0, _is_scalar),))
 def _float(value: object, default: object) -> object:
     try:
         return float(_number(value))
@@ -415,68 +300,68 @@ def _float(value: object, default: object) -> object:
         return default
 
 
-@_register("round", parameters=(Parameter("precision", 0, _between(0, 6)),))
+@register("round", parameters=(Parameter("precision", 0, _between(0, 6)),))
 def _round(value: object, precision: int) -> float | int:
     exact = formats.rounded(_number(value), decimals=precision)
     return float(exact) if precision else int(exact)
 
 
-@_register("abs")
+@register("abs")
 def _abs(value: object) -> float | int:
     return _plain_number(abs(_number(value)))
 
 
-@_register("number", parameters=(Parameter("decimals", 0, _between(0, 6)),))
+@register("number", parameters=(Parameter("decimals", 0, _between(0, 6)),))
 def _format_number(value: object, decimals: int) -> str:
     if value is None or value == "":
         return ""
     return formats.number(_number(value), decimals=decimals, language=JOB.language)
 
 
-@_register("money", parameters=(Parameter("currency", "EUR", _is_currency),))
+@register("money", parameters=(Parameter("currency", "EUR", _is_currency),))
 def _money(value: object, currency: str) -> str:
     if value is None or value == "":
         return ""
     return formats.money(_number(value), currency=currency, language=JOB.language)
 
 
-@_register("date", parameters=(Parameter("style", "short", _is_style),))
+@register("date", parameters=(Parameter("style", "short", _is_style),))
 def _date(value: object, style: str) -> str:
     if value is None or value == "":
         return ""
     return formats.day(_moment(value), style=style, language=JOB.language)
 
 
-@_register("datetime", parameters=(Parameter("style", "short", _is_style),))
+@register("datetime", parameters=(Parameter("style", "short", _is_style),))
 def _datetime(value: object, style: str) -> str:
     if value is None or value == "":
         return ""
     return formats.moment(_moment(value), style=style, language=JOB.language)
 
 
-@_operation("_field")
+@operation("_field")
 def _field(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else None
 
 
-@_operation("_has")
+@operation("_has")
 def _has(value: object, name: str) -> bool:
     return isinstance(value, dict) and name in value
 
 
-@_operation("_default")
+@operation("_default")
 def _default(value: object, default: object, boolean: object = None) -> object:
     return default if value is None or (boolean and not value) else value
 
 
-@_operation("_each")
+@operation("_each")
 def _each(value: object) -> list[object]:
     if isinstance(value, dict):
         return list(value)
     return _sequence(value)
 
 
-@_operation("_within")
+@operation("_within")
 def _within(value: object, container: object) -> bool:
     if isinstance(value, (dict, list)):
         raise Fault("only text and numbers are looked for with 'in'")
@@ -487,7 +372,7 @@ def _within(value: object, container: object) -> bool:
     return any(value == item for item in _sequence(container))
 
 
-@_operation("_compare")
+@operation("_compare")
 def _compare(left: object, sign: str, right: object) -> bool:
     for side in (left, right):
         if isinstance(side, str):
@@ -513,7 +398,7 @@ def _both_numbers(left: object, right: object) -> bool:
     return isinstance(left, (int, float)) and isinstance(right, (int, float))
 
 
-@_operation("_calculate")
+@operation("_calculate")
 def _calculate(left: object, sign: str, right: object) -> object:
     if sign == "+" and isinstance(left, str) and isinstance(right, str):
         return _made(left + right)
@@ -531,7 +416,7 @@ def _plain_number(value: Decimal) -> float | int:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-@_operation("_divisible")
+@operation("_divisible")
 def _divisible(value: object, divisor: int) -> bool:
     return _number(value) % divisor == 0
 
@@ -556,6 +441,11 @@ def printed(value: object) -> object:
     if JOB.output < 0:
         raise Fault(f"the result is larger than {MAX_OUTPUT} characters")
     return text
+
+
+def find_filter(name: str) -> Filter | None:
+    """Return the filter that templates may use as ``name``, or None."""
+    return FILTERS.get(name)
 
 
 def functions() -> Iterable[tuple[str, Callable[..., object]]]:

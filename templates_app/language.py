@@ -18,7 +18,9 @@ from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
 from common.errors import Refused
-from templates_app.filters import FILTERS, Arguments, Fault
+from templates_app.filters import find_filter
+from templates_app.registry import Arguments
+from templates_app.work import Fault
 
 MAX_SOURCE = 1_000_000
 MAX_TOKENS = 50_000
@@ -286,7 +288,7 @@ class _Writer:
             # A field that is read by our own filter is never undefined for minijinja, only none.
             call = f"_default({node.lineno}, " if _shadowed(node.node) else "default("
             return f"({value}|{call}{', '.join(self._defaults(node))}))"
-        known = FILTERS.get(node.name)
+        known = find_filter(node.name)
         if known is None:
             raise NotAllowed(f"the filter {node.name!r} is not allowed", node.lineno)
         name = known.plain_name if self.plain else node.name

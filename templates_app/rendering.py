@@ -14,14 +14,8 @@ import minijinja
 
 from common.errors import Refused, RefusedTogether
 from templates_app import analysis
-from templates_app.filters import (
-    JOB,
-    MAX_OUTPUT,
-    Fault,
-    as_json_stores,
-    functions,
-    printed,
-)
+from templates_app.filters import as_json_stores, functions, printed
+from templates_app.work import JOB, MAX_OUTPUT, Fault
 
 SUBJECT, HTML, TEXT = "subject", "html", "text"
 FIELDS = {SUBJECT: "subject", HTML: "html_content", TEXT: "text_content"}

@@ -70,6 +70,7 @@ def test_what_is_read_and_needed(html, variables, needs):
         ("{{ c.n }}{{ c.m.o }}", {}, ["c.n", "c.m.o"]),
         ("{% if c %}{{ c.n }}{% endif %}", {}, []),
         ("{% if c %}{{ c.n }}{% endif %}", {"c": {"x": 1}}, ["c.n"]),
+        ("{% if c %}{{ c.n }}{% endif %}", {"c": {}}, []),
         ("{% for p in ps %}{{ p.n }}{% endfor %}", {}, ["ps"]),
         ("{% for p in ps %}{{ p.n }}{% endfor %}", {"ps": []}, []),
         ("{% for p in ps %}{{ p.n }}{% endfor %}", {"ps": [{"n": 1}, {}, "x"]},
