@@ -47,6 +47,7 @@ CONNECTION_COLUMNS = (
     "use_ssl",
     "allow_plaintext",
 )
+SECRET_LENGTH = 1024
 HOST_REFUSED = "This is no host name or address that may be connected to."
 
 

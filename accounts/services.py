@@ -28,8 +28,7 @@ def create_account(*, tenant: Tenant, fields: Mapping[str, Any]) -> EmailAccount
     Raises:
         Refused: the address is taken or can't be used, or settings that can't be, each by name.
     """
-    account = rules.draft(tenant=tenant, fields=fields)
-    _refuse_taken(account.email_address)
+    account = draft_account(tenant=tenant, fields=fields)
     try:
         with transaction.atomic():
             _hold(tenant)
@@ -38,6 +37,13 @@ def create_account(*, tenant: Tenant, fields: Mapping[str, Any]) -> EmailAccount
     except IntegrityError:  # somebody took it at the same moment
         _refuse_taken(account.email_address)
         raise
+    return account
+
+
+def draft_account(*, tenant: Tenant, fields: Mapping[str, Any]) -> EmailAccount:
+    """Return what ``create_account`` would store; raises like it."""
+    account = rules.draft(tenant=tenant, fields=fields)
+    _refuse_taken(account.email_address)
     return account
 
 

@@ -8,12 +8,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import EmailAccount
+from accounts.rules import SECRET_LENGTH
 from common.api.serializers import StrictModelSerializer
 from common.smtp import Stage
 
 LIMIT = {"max_value": 1_000_000_000}
 ADDRESS_LENGTH = 1000  # a longer one is no address, whatever it holds
-SECRET_LENGTH = 1024
 
 
 class SecretField(serializers.CharField):

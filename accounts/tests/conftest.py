@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from accounts import services
 from accounts.models import EmailAccount
 from common.smtp import opening
 from domains.models import Domain
+from logs.models import EmailContent, EmailLog
 
 PASSWORD = "canary-pässword-1"
 
@@ -21,6 +23,17 @@ def fields(**changes: object) -> dict[str, object]:
         "smtp_password": PASSWORD,
     }
     return {**given, **changes}
+
+
+def message_of(account: EmailAccount) -> EmailLog:
+    """A message that was sent through the account."""
+    return EmailLog.objects.create(
+        tenant=account.tenant,
+        account=account,
+        content=EmailContent.objects.create(tenant=account.tenant),
+        mode="live",
+        queued_at=timezone.now(),
+    )
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import EmailAccount
-from accounts.tests.conftest import PASSWORD, fields
+from accounts.tests.conftest import PASSWORD, fields, message_of
 from common.tests.certificates import issue
 from common.tests.smtp_server import ScriptedServer
 from conftest import client_of
@@ -79,7 +79,8 @@ def test_a_new_account_is_answered_and_read_back_without_its_passwords(api, doma
         ("limit_per_second", 0, "min_value"),
         ("max_connections", 0, "min_value"),
         ("max_connections", 101, "max_value"),
-        ("warmup_growth", 1e999, "max_value"),
+        ("warmup_growth", 1e999, "invalid"),
+        ("warmup_growth", 11, "max_value"),
         ("smtp_server", "", "blank"),
         ("smtp_password", ["x"], "invalid"),
         ("smtp_password", "x" * 1025, "max_length"),
@@ -166,6 +167,16 @@ def test_a_changed_connection_deactivates(api, account):
 def test_an_unused_account_is_deleted(api, account):
     assert api.delete(path(account)).status_code == 204
     assert api.get(path(account)).status_code == 404
+
+
+def test_an_account_that_messages_refer_to_is_not_deleted(api, account):
+    message_of(account)
+
+    response = api.delete(path(account))
+
+    assert response.status_code == 409
+    assert response.json()["errors"][0]["code"] == "in_use"
+    assert api.get(path(account)).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])

@@ -1,0 +1,325 @@
+"""Accounts for staff: set up, tried out and switched on and off, their passwords never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from accounts import rules, services
+from accounts.models import EmailAccount
+from common.errors import Conflict, Refused, RefusedTogether
+from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.models import Role
+
+MOST_AT_ONCE = 5  # each connection may take 20 seconds of the request
+PER = {
+    "limit_per_second": _("s"),
+    "limit_per_minute": _("min"),
+    "limit_per_hour": _("h"),
+    "limit_per_day": _("day"),
+}
+
+
+def password_field(label: Any) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=False,
+        strip=False,
+        max_length=rules.SECRET_LENGTH,
+        help_text=_("Empty: the stored one stays. It is never shown."),
+        widget=UnfoldAdminPasswordWidget(
+            attrs={"autocomplete": "new-password"}, render_value=False
+        ),
+    )
+
+
+class AccountForm(OneTenantForm):
+    """Asks the same rules as the API."""
+
+    smtp_password = password_field(_("SMTP password"))
+    imap_password = password_field(_("IMAP password"))
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.errors:
+            self._check()
+        return cleaned
+
+    def given(self) -> dict[str, Any]:
+        """Return what was entered, in the contract's names; of a stored account the changes."""
+        names = self.changed_data if self.instance.pk else self.fields
+        values = {name: self.cleaned_data[name] for name in names}
+        for name, key in (("domain", "name"), ("fallback_account", "pk")):
+            if values.get(name) is not None:
+                values[name] = getattr(values[name], key)
+        return values
+
+    def _check(self) -> None:
+        try:
+            if self.instance.pk:
+                rules.apply(EmailAccount.objects.get(pk=self.instance.pk), self.given())
+            else:
+                tenant = self.cleaned_data["domain"].tenant
+                services.draft_account(tenant=tenant, fields=self.given())
+        except RefusedTogether as error:
+            self._show(error.refusals)
+        except Refused as refusal:
+            self._show([refusal])
+
+    def _show(self, refusals: Iterable[Refused]) -> None:
+        for refusal in refusals:
+            self.add_error(refusal.attr if refusal.attr in self.fields else None, refusal.detail)
+
+
+@admin.register(EmailAccount)
+class AccountAdmin(TenantAdmin):
+    """Saving goes through the services, so a new way to connect switches the account off."""
+
+    tenant_path = "domain__tenant"
+    change_role = Role.ADMIN
+    form = AccountForm
+    list_display = [
+        "email_address",
+        "domain",
+        "server",
+        "is_active",
+        "is_default_account",
+        "paused_reason",
+        "last_used",
+        "limits",
+    ]
+    list_filter = ["domain", "is_active"]
+    list_select_related = ["domain__tenant"]
+    search_fields = ["email_address", "display_name", "smtp_server"]
+    ordering = ["email_address"]
+    autocomplete_fields = ["domain", "fallback_account"]
+    readonly_fields = ["is_active", "is_default_account", "paused_reason", "paused_at", "last_used"]
+    actions = ["test_connection", "activate", "deactivate", "make_default"]
+    change_form_outer_before_template = "admin/accounts/emailaccount/connection.html"
+    fieldsets = [
+        (None, {"fields": ["domain", "email_address", "display_name"]}),
+        (
+            _("State"),
+            {
+                "fields": [
+                    "is_active",
+                    "is_default_account",
+                    "paused_reason",
+                    "paused_at",
+                    "last_used",
+                ]
+            },
+        ),
+        (
+            _("Sending"),
+            {
+                "fields": [
+                    "smtp_server",
+                    "smtp_port",
+                    "smtp_username",
+                    "smtp_password",
+                    "use_tls",
+                    "use_ssl",
+                    "allow_plaintext",
+                ]
+            },
+        ),
+        (
+            _("Limits"),
+            {
+                "fields": [
+                    "max_connections",
+                    "limit_per_second",
+                    "limit_per_minute",
+                    "limit_per_hour",
+                    "limit_per_day",
+                    "warmup_start",
+                    "warmup_growth",
+                    "warmup_ceiling",
+                    "fallback_account",
+                ]
+            },
+        ),
+        (
+            _("Reading"),
+            {
+                "fields": [
+                    "reads_mail",
+                    "imap_server",
+                    "imap_port",
+                    "imap_username",
+                    "imap_password",
+                    "imap_use_ssl",
+                    "imap_folder",
+                ]
+            },
+        ),
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*self.readonly_fields, *(rules.FIXED if obj is not None else ())]
+
+    # Columns
+
+    @admin.display(description=_("server"), ordering="smtp_server")
+    def server(self, account: EmailAccount) -> str:
+        return f"{account.smtp_server}:{account.smtp_port}"
+
+    @admin.display(description=_("default"), boolean=True)
+    def is_default_account(self, account: EmailAccount) -> bool:
+        return account.is_default
+
+    @admin.display(description=_("limits"))
+    def limits(self, account: EmailAccount) -> str:
+        set_ones = [(getattr(account, name), unit) for name, unit in PER.items()]
+        return " · ".join(f"{count}/{unit}" for count, unit in set_ones if count is not None)
+
+    # Saving and deleting
+
+    def save_model(
+        self, request: HttpRequest, obj: EmailAccount, form: AccountForm, change: bool
+    ) -> None:
+        if not change:
+            tenant = form.cleaned_data["domain"].tenant
+            obj.pk = services.create_account(tenant=tenant, fields=form.given()).pk
+        else:
+            self._update(request, obj, form.given())
+        obj.refresh_from_db()
+
+    def _update(self, request: HttpRequest, obj: EmailAccount, changes: dict[str, Any]) -> None:
+        row = services.update_account(obj, changes=changes)
+        if obj.is_active and not row.is_active:
+            text = _("The account now connects differently, so it is off until it is activated.")
+            self.message_user(request, text, messages.WARNING)
+
+    def delete_model(self, request: HttpRequest, obj: EmailAccount) -> None:
+        services.delete_account(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[EmailAccount]) -> None:
+        for account in queryset:
+            services.delete_account(account)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the accounts in use at once: otherwise every one of their messages is loaded."""
+        if in_use := [account for account in objs if services.is_in_use(account)]:
+            texts = [_("Messages of %(account)s") % {"account": account} for account in in_use]
+            return [], {}, set(), texts
+        return super().get_deleted_objects(objs, request)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._or_told(
+            request, lambda: super(AccountAdmin, self).changeform_view(request, *args, **kwargs)
+        )
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._or_told(
+            request, lambda: super(AccountAdmin, self).changelist_view(request, *args, **kwargs)
+        )
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._or_told(
+            request, lambda: super(AccountAdmin, self).delete_view(request, *args, **kwargs)
+        )
+
+    def _or_told(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+        """Return the view's answer; tell the user where somebody else was faster."""
+        try:
+            return view()
+        except (Refused, Conflict):
+            text = _("Somebody else changed this at the same moment. Please look again.")
+            self.message_user(request, text, messages.ERROR)
+            return redirect("admin:accounts_emailaccount_changelist")
+
+    # The same actions on the account's own page
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.switch_view)
+        inherited: list[URLPattern] = super().get_urls()
+        name = "accounts_emailaccount_switch"
+        return [path("<int:pk>/switch/<slug:action>", view, name=name), *inherited]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        account: EmailAccount | None = kwargs.get("obj")
+        context["may_switch"] = account and self.has_admin_permission(request, account)
+        context["switches"] = [
+            (name, self._action(name).short_description) for name in self.actions
+        ]
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer
+
+    @method_decorator(require_POST)
+    def switch_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
+        """Run one of the list's actions on this account."""
+        account = self.get_object(request, str(pk))
+        if account is None or action not in self.actions:
+            raise Http404
+        if not self.has_admin_permission(request, account):
+            raise PermissionDenied
+        getattr(self, action)(request, self.get_queryset(request).filter(pk=pk))
+        return redirect("admin:accounts_emailaccount_change", pk)
+
+    # Actions
+
+    @admin.action(description=_("Test the connection"), permissions=["admin"])
+    def test_connection(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
+        for account in self._a_few(request, rows):
+            result = services.test_account(account)
+            said = {"account": account, "stage": result.stage.value, "detail": result.detail}
+            if result.ok:
+                self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
+            else:
+                text = _("%(account)s failed at the stage “%(stage)s”: %(detail)s")
+                self.message_user(request, text % said, messages.ERROR)
+
+    @admin.action(description=_("Activate, after a test"), permissions=["admin"])
+    def activate(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
+        rows = self._a_few(request, rows)
+        self._each(request, rows, services.activate, done=_("%(account)s is active."))
+
+    @admin.action(description=_("Deactivate"), permissions=["admin"])
+    def deactivate(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
+        self._each(request, rows, services.deactivate, done=_("%(account)s is off."))
+
+    @admin.action(description=_("Make it the default"), permissions=["admin"])
+    def make_default(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
+        done = _("%(account)s is the default now.")
+        self._each(request, rows, services.set_default, done=done)
+
+    def _a_few(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> QuerySet[EmailAccount]:
+        if rows.count() <= MOST_AT_ONCE:
+            return rows
+        text = _("Choose %(most)d accounts at the most.") % {"most": MOST_AT_ONCE}
+        self.message_user(request, text, messages.ERROR)
+        return rows.none()
+
+    def _each(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[EmailAccount],
+        verb: Callable[[EmailAccount], EmailAccount],
+        *,
+        done: Any,
+    ) -> None:
+        for account in rows:
+            said = {"account": account}
+            try:
+                verb(account)
+            except (Refused, Conflict) as error:
+                text = _("%(account)s: %(detail)s") % {**said, "detail": error.detail}
+                self.message_user(request, text, messages.ERROR)
+            else:
+                self.message_user(request, done % said, messages.SUCCESS)

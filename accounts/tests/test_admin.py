@@ -1,0 +1,268 @@
+"""Accounts as staff meet them in the admin."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts import services
+from accounts.models import EmailAccount
+from accounts.tests.conftest import PASSWORD, fields, message_of
+from common.tests.smtp_server import ScriptedServer
+from tenants.models import Membership, Role
+
+LIST = "/admin/accounts/emailaccount/"
+ADD = f"{LIST}add/"
+
+
+def staff(tenant, role: str) -> Client:
+    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
+    Membership.objects.create(tenant=tenant, user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def admin(tenant) -> Client:
+    return staff(tenant, Role.ADMIN)
+
+
+def change_page(account: EmailAccount) -> str:
+    return f"{LIST}{account.pk}/change/"
+
+
+def entered(**changes: object) -> dict[str, object]:
+    """What a person's browser sends; a box that is not ticked is left out."""
+    form = {
+        "smtp_server": "127.0.0.1",
+        "smtp_port": 587,
+        "smtp_username": "orders",
+        "use_tls": "on",
+        "max_connections": 4,
+        "imap_port": 993,
+        "imap_folder": "INBOX",
+        **changes,
+    }
+    return {name: value for name, value in form.items() if value is not None}
+
+
+def run(client: Client, action: str, *accounts: EmailAccount) -> str:
+    """Run an action on rows of the list and return what is told about it."""
+    body = {"action": action, "_selected_action": [account.pk for account in accounts]}
+    return ["", *told(client.post(LIST, body))][-1]
+
+
+def told(response) -> list[str]:
+    """Return every message that waits for the next page, the latest last."""
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def said_off(response) -> bool:
+    return any("is off until" in text for text in told(response))
+
+
+def test_an_account_is_set_up_by_the_form(admin, domain):
+    form = entered(
+        domain=domain.pk, email_address="Orders@shop.test", smtp_password=PASSWORD, limit_per_day=9
+    )
+
+    response = admin.post(ADD, form)
+
+    assert response.status_code == 302, response.context["errors"]
+    account = EmailAccount.objects.get()
+    assert (account.email_address, account.domain) == ("orders@shop.test", domain)
+    assert (account.smtp_password, account.is_active) == (PASSWORD, False)
+    page = admin.get(LIST).content.decode()
+    assert "127.0.0.1:587" in page
+    assert "9/day" in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"use_ssl": "on"}, "use_ssl"),
+        ({"email_address": "orders@elsewhere.test"}, "email_address"),
+        ({"email_address": "no address"}, "email_address"),
+        ({"smtp_server": "127.1"}, "smtp_server"),
+        ({"smtp_password": "a\x01b"}, "smtp_password"),
+        ({"warmup_start": 5}, "warmup_growth"),
+        ({"smtp_port": 0}, "smtp_port"),
+    ],
+)
+def test_the_form_refuses_what_the_api_refuses(admin, domain, wrong, named):
+    form = entered(**{"domain": domain.pk, "email_address": "orders@shop.test", **wrong})
+
+    response = admin.post(ADD, form)
+
+    assert response.status_code == 200
+    assert named in response.context["adminform"].form.errors
+    assert not EmailAccount.objects.exists()
+
+
+def test_a_taken_address_is_refused_in_any_spelling(admin, account):
+    form = entered(domain=account.domain.pk, email_address="ORDERS@shop.test")
+
+    response = admin.post(ADD, form)
+
+    assert "email_address" in response.context["adminform"].form.errors
+    assert EmailAccount.objects.count() == 1
+
+
+def test_passwords_are_never_shown_and_stay_when_left_empty(admin, account):
+    page = admin.get(change_page(account))
+    saved = admin.post(change_page(account), entered(display_name="Shop"))
+
+    assert PASSWORD not in page.content.decode()
+    assert account.smtp_password_encrypted not in page.content.decode()
+    assert saved.status_code == 302, saved.context["errors"]
+    account.refresh_from_db()
+    assert (account.display_name, account.smtp_password) == ("Shop", PASSWORD)
+
+
+def test_a_wrong_form_does_not_send_the_password_back(admin, account):
+    response = admin.post(change_page(account), entered(smtp_password="canary-9", smtp_port=0))
+
+    assert response.status_code == 200
+    assert "canary-9" not in response.content.decode()
+
+
+def test_a_new_password_switches_the_account_off_and_says_so(admin, account):
+    EmailAccount.objects.update(is_active=True)
+
+    unchanged = admin.post(change_page(account), entered(display_name="Shop"))
+    account.refresh_from_db()
+    assert (account.is_active, said_off(unchanged)) == (True, False)
+
+    changed = admin.post(change_page(account), entered(smtp_password="another"))
+    account.refresh_from_db()
+    assert (account.is_active, said_off(changed)) == (False, True)
+    assert account.smtp_password == "another"
+
+
+def test_the_address_and_the_state_can_not_be_posted(admin, account):
+    form = entered(email_address="b@shop.test", is_active="on", paused_reason="x", default_for=1)
+
+    assert admin.post(change_page(account), form).status_code == 302
+
+    account.refresh_from_db()
+    assert (account.email_address, account.is_active) == ("orders@shop.test", False)
+    assert (account.paused_reason, account.is_default) == ("", False)
+
+
+def test_testing_and_activating_tell_the_stage(admin, account):
+    with ScriptedServer(users={"orders": PASSWORD}) as server:
+        given = {"smtp_server": server.host, "smtp_port": server.port, "use_tls": False}
+        services.update_account(account, changes=given)
+        server.on("AUTH", "535 5.7.8 no")
+        failed = run(admin, "test_connection", account)
+        works = run(admin, "test_connection", account)
+        activated = run(admin, "activate", account)
+
+    assert "“auth”" in failed
+    assert "535" in failed
+    assert works == "orders@shop.test works."
+    assert activated == "orders@shop.test is active."
+    assert EmailAccount.objects.get().is_active
+    assert "is off" in run(admin, "deactivate", account)
+    assert not EmailAccount.objects.get().is_active
+
+
+def test_the_accounts_own_page_has_the_actions_as_buttons(admin, account, foreign_account):
+    switch = f"{LIST}{account.pk}/switch"
+
+    assert f'action="{switch}/make_default"' in admin.get(change_page(account)).content.decode()
+    assert admin.get(f"{switch}/make_default").status_code == 405
+    assert admin.post(f"{switch}/delete_model").status_code == 404
+    assert admin.post(f"{LIST}{foreign_account.pk}/switch/make_default").status_code == 404
+    response = admin.post(f"{switch}/make_default")
+
+    assert response.headers["Location"] == change_page(account)
+    assert list(EmailAccount.objects.exclude(default_for=None)) == [account]
+
+
+def test_a_failed_activation_is_told(admin, account):
+    EmailAccount.objects.update(smtp_password_encrypted="v1:00000000:x")
+
+    assert "auth: " in run(admin, "activate", account)
+    assert not EmailAccount.objects.get().is_active
+
+
+def test_the_default_is_chosen_in_the_list(admin, tenant, account):
+    run(admin, "make_default", account)
+
+    assert EmailAccount.objects.get(default_for=tenant) == account
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
+def test_who_does_not_administer_the_tenant_only_looks(tenant, account, role):
+    client = staff(tenant, role)
+
+    assert client.get(LIST).status_code == 200
+    assert client.get(change_page(account)).status_code == 200
+    assert client.post(change_page(account), entered(display_name="x")).status_code == 403
+    assert client.get(ADD).status_code == 403
+    assert client.post(f"{LIST}{account.pk}/switch/make_default").status_code == 403
+    assert "/switch/" not in client.get(change_page(account)).content.decode()
+    run(client, "make_default", account)
+    account.refresh_from_db()
+    assert (account.display_name, account.is_default) == ("", False)
+
+
+def test_another_tenants_accounts_are_not_there(admin, account, foreign_account, domain):
+    page = admin.get(LIST).content.decode()
+    foreign = admin.get(change_page(foreign_account))
+    run(admin, "make_default", foreign_account)
+    fallback = admin.post(change_page(account), entered(fallback_account=foreign_account.pk))
+    elsewhere = admin.post(
+        ADD, entered(domain=foreign_account.domain.pk, email_address="b@other.test")
+    )
+
+    assert "orders@other.test" not in page
+    assert foreign.status_code == 302
+    assert "fallback_account" in fallback.context["adminform"].form.errors
+    assert "domain" in elsewhere.context["adminform"].form.errors
+    foreign_account.refresh_from_db()
+    assert not foreign_account.is_default
+    assert EmailAccount.objects.count() == 2
+
+
+def test_an_unused_account_is_deleted_after_a_question(admin, account):
+    page = f"{LIST}{account.pk}/delete/"
+
+    assert admin.get(page).status_code == 200
+    admin.post(page, {"post": "yes"})
+
+    assert not EmailAccount.objects.exists()
+
+
+def test_an_account_that_messages_refer_to_stays(admin, account):
+    message_of(account)
+    page = f"{LIST}{account.pk}/delete/"
+
+    asked = admin.get(page).content.decode()
+    admin.post(page, {"post": "yes"})
+    body = {"action": "delete_selected", "_selected_action": [account.pk], "post": "yes"}
+    admin.post(LIST, body)
+
+    assert "Messages of orders@shop.test" in asked
+    assert EmailAccount.objects.exists()
+
+
+def test_a_long_list_costs_as_many_queries_as_a_short_one(admin, tenant, account):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert admin.get(LIST).status_code == 200
+        return len(captured)
+
+    admin.get(LIST)
+    few = queries()
+    for number in range(49):
+        given = fields(email_address=f"a{number}@shop.test")
+        services.create_account(tenant=tenant, fields=given)
+
+    assert queries() == few
