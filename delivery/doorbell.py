@@ -6,15 +6,15 @@ import logging
 from collections.abc import Iterable
 from functools import partial
 
+from celery import current_app
 from django.core.cache import cache
 from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from delivery.tasks import drain_account
-
 logger = logging.getLogger(__name__)
 WAITING_SECONDS = 5
+TASK = "delivery.drain_account"  # by name: the task's job rings too
 
 
 def ring(account_id: int) -> None:
@@ -25,7 +25,7 @@ def ring(account_id: int) -> None:
     except (OSError, RedisError):
         logger.warning("the cache does not answer; ringing all the same")
     try:
-        drain_account.delay(account_id)
+        current_app.send_task(TASK, args=[account_id], ignore_result=True)
     except (OSError, OperationalError, RedisError) as error:
         extra = {"account_id": account_id, "error": type(error).__name__}
         logger.warning("the broker does not answer; the sweep will ring", extra=extra)

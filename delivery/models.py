@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import EmailAccount
 from common.ids import uuid7
 from logs.models import EmailLog
 from templates_app.models import EmailTemplate
@@ -99,3 +100,20 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class ConnectionSlot(models.Model):
+    """One of the connections that an account may have at once, over all workers."""
+
+    account = models.ForeignKey(EmailAccount, models.CASCADE, related_name="+")
+    number = models.PositiveSmallIntegerField()
+    token = models.CharField(max_length=32, blank=True)
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "number"], name="slot_once_per_account")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.number}"

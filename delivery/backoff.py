@@ -1,0 +1,70 @@
+"""Leaving a server alone for growing times after it failed; losing this only tries earlier."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.core.cache import cache
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT = timedelta(seconds=15)
+LONGEST_WAIT = timedelta(minutes=15)
+REMEMBERED = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class BackOff:
+    """After ``failures`` in a row for ``reason``; ``until`` is in seconds since the epoch."""
+
+    failures: int
+    until: float
+    reason: str
+
+    @property
+    def is_over(self) -> bool:
+        return time.time() >= self.until
+
+
+def current(account_id: int) -> BackOff | None:
+    """Return what the account waits for, None where nothing is known."""
+    try:
+        found = cache.get(_key(account_id))
+    except (OSError, RedisError):
+        return None
+    return found if isinstance(found, BackOff) else None
+
+
+def is_on(account_id: int) -> bool:
+    found = current(account_id)
+    return found is not None and not found.is_over
+
+
+def begin(account_id: int, *, reason: str, at_once_longest: bool = False) -> None:
+    """Leave the account's server alone, each time in a row for longer."""
+    before = current(account_id)
+    failures = before.failures + 1 if before else 1
+    wait = LONGEST_WAIT if at_once_longest else FIRST_WAIT * 2 ** min(failures - 1, 10)
+    seconds = min(wait, LONGEST_WAIT).total_seconds() * random.uniform(0.9, 1.1)  # noqa: S311
+    entry = BackOff(failures, time.time() + seconds, reason)
+    try:
+        cache.set(_key(account_id), entry, timeout=seconds + REMEMBERED.total_seconds())
+    except (OSError, RedisError):
+        logger.warning("the cache does not answer; the server is tried again soon")
+
+
+def end(account_id: int) -> None:
+    """The server works."""
+    try:
+        cache.delete(_key(account_id))
+    except (OSError, RedisError):
+        return
+
+
+def _key(account_id: int) -> str:
+    return f"backoff:{account_id}"

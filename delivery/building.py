@@ -1,0 +1,109 @@
+"""From a row to the signed bytes that go over the wire, the same at every attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from django.conf import settings
+
+from common.addresses import Address
+from delivery.dkim import Algorithm, Signer
+from delivery.errors import TooLarge
+from delivery.mime import Outgoing, build
+from delivery.mime_parts import OutgoingAttachment
+from domains.models import DKIMKey, Domain, KeyAlgorithm
+from logs.links import unsubscribe_url
+from logs.models import EmailContent, EmailLog
+from logs.services import rendered_content
+
+ALGORITHMS: dict[str, Algorithm] = {
+    KeyAlgorithm.RSA: "rsa-sha256",
+    KeyAlgorithm.ED25519: "ed25519-sha256",
+}
+KEPT_SIGNERS = 1024
+
+
+def build_message(email: EmailLog, *, signers: Sequence[Signer]) -> bytes:
+    """Return the message as it is sent, with a signature of each signer.
+
+    Raises:
+        Refused: its template can't be rendered, or a field is not fit for a header.
+    """
+    data = build(outgoing(email))
+    if len(data) > settings.MESSAGE_LIMIT_BYTES:
+        raise TooLarge(attr="html")
+    for signer in signers:
+        data = signer.sign(data)
+    return data
+
+
+def outgoing(email: EmailLog) -> Outgoing:
+    """Return what the message shows, rendered for its recipient."""
+    content = email.content
+    rendered = rendered_content(email)
+    return Outgoing(
+        from_=Address(email.from_address, email.from_name),
+        to=(Address(email.to_address, email.to_name),),
+        cc=tuple(Address(copy, email.cc_names.get(copy, "")) for copy in email.cc_addresses),
+        reply_to=tuple(Address(each["address"], each["name"]) for each in content.reply_to),
+        subject=rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        headers=rendered.headers,
+        message_id=email.smtp_message_id,
+        date=max(email.queued_at, email.send_at or email.queued_at),
+        attachments=tuple(_files(content)),
+        list_unsubscribe=unsubscribe_url(email) if can_be_unsubscribed(content) else None,
+    )
+
+
+def can_be_unsubscribed(content: EmailContent) -> bool:
+    """Tell whether the headers of RFC 8058 go along: in bulk mail, and where the text offers it."""
+    version = content.template_version
+    return content.is_bulk or (version is not None and "unsubscribe_url" in version.variables)
+
+
+def signers_of(domain: Domain) -> list[Signer]:
+    """Return the domain's signers, RSA last so that its signature stands on top.
+
+    Raises:
+        SecretUnreadable: a key can't be decrypted.
+    """
+    keys = DKIMKey.objects.filter(domain=domain, is_verified=True).order_by("algorithm", "pk")
+    return [_signer(_Key(key, domain=domain.name)) for key in keys]
+
+
+class _Key:
+    """A key row that is the same to the cache whenever it is loaded again."""
+
+    def __init__(self, row: DKIMKey, *, domain: str) -> None:
+        self.row, self.domain = row, domain
+
+    def __hash__(self) -> int:
+        return hash(self.row.public_id)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.row.public_id == self.row.public_id
+
+
+@lru_cache(maxsize=KEPT_SIGNERS)
+def _signer(key: _Key) -> Signer:
+    return Signer(
+        domain=key.domain,
+        selector=key.row.selector,
+        private_key_pem=key.row.private_key,
+        algorithm=ALGORITHMS[key.row.algorithm],
+    )
+
+
+def _files(content: EmailContent) -> list[OutgoingAttachment]:
+    return [
+        OutgoingAttachment(
+            filename=file.filename,
+            content_type=file.content_type,
+            content=file.read(),
+            content_id=file.content_id or None,
+        )
+        for file in content.attachments.all()
+    ]

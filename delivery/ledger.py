@@ -1,0 +1,225 @@
+"""A drain's side towards the database: what it claims, and what it writes back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from django.db import close_old_connections, transaction
+from django.db.models import F, prefetch_related_objects
+
+from accounts.models import EmailAccount
+from accounts.services import connection_settings
+from common.addresses import Address, normalized
+from common.clock import DatabaseClock
+from common.errors import Refused
+from common.smtp import Envelope
+from delivery import backoff, building, liveness, outcomes, slots
+from delivery.dkim import Signer
+from delivery.models import Suppression, SuppressionReason
+from logs import transitions
+from logs.models import EmailLog, EmailStatus, EventType, Lease
+from logs.transitions import Outcome
+from templates_app.models import EmailTemplate
+from tenants.models import Mode, Tenant
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=3)
+"""Longer than the time in which messages are begun, and one opening and one delivery after it."""
+AT_ONCE = 20
+LAST_USED_EVERY = timedelta(minutes=1)
+
+
+class Ledger:
+    """One drain's rows; used in one thread, and only between its ``claim`` and ``close``."""
+
+    account: EmailAccount
+
+    def __init__(self, account_id: int) -> None:
+        self.account_id = account_id
+        self._token = ""
+        self._has_slot = False
+        self._signers: list[Signer] = []
+        self._clock = ServerTime()
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def claim(self) -> list[EmailLog]:
+        """Return a few due messages, none when others must send them or they have to wait.
+
+        Test mail does not wait for an account that can't send: it never reaches the server.
+        """
+        close_old_connections()
+        account = EmailAccount.objects.select_related("domain__tenant")
+        if (found := account.filter(pk=self.account_id).first()) is None:
+            return []
+        self.account, self._clock = found, ServerTime.asked()
+        emails = EmailLog.objects.all()
+        if is_held(found):
+            emails = emails.filter(mode=Mode.TEST)
+        elif not self._take_slot():
+            return []
+        claimed = emails.claim(self._lease(), at=self.now(), most=AT_ONCE)
+        if claimed:
+            self._attend(claimed)
+        return claimed
+
+    def prepare(self, email: EmailLog) -> Envelope | Outcome:
+        """Return what to send, or the outcome where nothing is."""
+        if refused := self._mark_suppressed(email):
+            return refused
+        if email.to_address in email.recipient_outcomes and not email.recipients:
+            return outcomes.settled_before(email, at=self.now())
+        try:
+            data = building.build_message(email, signers=self._signers)
+        except Refused as refusal:
+            code = "template_error" if email.content.template_version else refusal.code
+            return outcomes.failed(email, code=code, message=str(refusal), at=self.now())
+        if email.mode == Mode.TEST:
+            return outcomes.captured(email, at=self.now())
+        return Envelope(
+            mail_from=email.from_address,
+            recipients=tuple(email.recipients),
+            data=data,
+            envelope_id=str(email.tracking_id),
+        )
+
+    def record(self, outcome: Outcome, *, bad_addresses: Sequence[str] = ()) -> None:
+        """Store an outcome, and that addresses do not exist, unless the row was taken back."""
+        with transaction.atomic():
+            is_ours = bool(transitions.record([outcome]))
+            for address in bad_addresses if is_ours else ():
+                _suppress(address, source=outcome.email, at=outcome.at)
+        if not is_ours:
+            extra = {"email": outcome.email.pk, "outcome": outcome.kind.value}
+            logger.warning("an outcome came too late", extra=extra)
+        if outcome.kind == EventType.SENT and outcome.email.mode == Mode.LIVE:
+            self._note_use(outcome.at)
+
+    def release(self, emails: Iterable[EmailLog]) -> None:
+        """Put claimed messages back that were not begun; no retry is counted."""
+        transitions.release(emails, at=self.now())
+
+    def pause(self, reason: str) -> None:
+        """Hold the account's mail until it passes a test, unless it was changed meanwhile."""
+        now = EmailAccount.objects.select_related("domain").filter(pk=self.account_id).first()
+        if now and now.is_active and connection_settings(now) == connection_settings(self.account):
+            now.pause(reason, at=self.now())
+            logger.warning("account paused", extra={"account": now.pk, "reason": reason})
+
+    def close(self) -> None:
+        """Give back what is still held; what may have gone out is left to its lease's end."""
+        if not self._token:
+            return
+        mine = EmailLog.objects.filter(lease_token=self._token, status=EmailStatus.SENDING)
+        self.release(mine.filter(in_data=False))
+        if self._has_slot:
+            slots.give_back(self._token)
+
+    def _lease(self) -> Lease:
+        self._token = self._token or liveness.new_token()
+        return Lease(self.account_id, until=self.now() + LEASE, token=self._token)
+
+    def _take_slot(self) -> bool:
+        if not self._has_slot:
+            lease, now = self._lease(), self.now()
+            self._has_slot = slots.take(self.account, token=lease.token, until=lease.until, at=now)
+        return self._has_slot
+
+    def _attend(self, emails: Sequence[EmailLog]) -> None:
+        """Load what the messages are made of and count the templates they use."""
+        for email in emails:
+            email.account = self.account
+        prefetch_related_objects(
+            emails, "tenant", "content__template_version", "content__attachments"
+        )
+        self._signers = building.signers_of(self.account.domain)
+        self._suppressed = _suppressed(emails, at=self.now())
+        used = Counter(email.template_id for email in emails if email.attempt == 1)
+        for template_id in sorted(pk for pk in used if pk is not None):
+            template = EmailTemplate.objects.filter(pk=template_id)
+            template.update(usage_count=F("usage_count") + used[template_id])
+
+    def _mark_suppressed(self, email: EmailLog) -> Outcome | None:
+        """Leave out copies that may not be mailed any more; without its recipient it ends."""
+        for address in email.recipients:
+            if (email.topic, _key(address)) not in self._suppressed:
+                continue
+            if address == email.to_address:
+                message = "The recipient was suppressed after the message was accepted."
+                return outcomes.failed(email, code="suppressed", message=message, at=self.now())
+            email.recipient_outcomes[address] = {"status": "suppressed"}
+        return None
+
+    def _note_use(self, at: datetime) -> None:
+        last = self.account.last_used
+        if last is None or at - last > LAST_USED_EVERY:
+            EmailAccount.objects.filter(pk=self.account_id).update(last_used=at)
+            self.account.last_used = at
+
+
+class ServerTime:
+    """The database's time, asked once and then counted on by this machine's monotonic clock."""
+
+    def __init__(self, at: datetime | None = None) -> None:
+        self._at = at or datetime.now(UTC)
+        self._since = time.monotonic()
+
+    @classmethod
+    def asked(cls) -> ServerTime:
+        return cls(DatabaseClock().now())
+
+    def now(self) -> datetime:
+        return self._at + timedelta(seconds=time.monotonic() - self._since)
+
+
+def is_held(account: EmailAccount) -> bool:
+    """Tell whether the account's mail waits, for a person or for its server."""
+    domain = account.domain
+    is_on = account.is_active and domain.is_active and domain.tenant.is_active
+    return not is_on or account.paused_at is not None or backoff.is_on(account.pk)
+
+
+def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> set[tuple[str, str]]:
+    """Return topic and key of recipients that may not be mailed, by one query per topic."""
+    by_topic: dict[tuple[Tenant, str], set[str]] = {}
+    for email in emails:
+        keys = by_topic.setdefault((email.tenant, email.topic), set())
+        keys.update(map(_key, email.recipients))
+    return {
+        (topic, key)
+        for (tenant, topic), keys in by_topic.items()
+        for key in _covered(keys, tenant=tenant, topic=topic, at=at)
+    }
+
+
+def _covered(keys: Iterable[str], *, tenant: Tenant, topic: str, at: datetime) -> set[str]:
+    topics = {topic} - {""}
+    return Suppression.objects.covering(keys, tenant=tenant, topics=topics, at=at)
+
+
+def _suppress(address: str, *, source: EmailLog, at: datetime) -> None:
+    """Keep all further mail from an address that does not exist."""
+    entries = Suppression.objects.for_tenant(source.tenant)
+    if entries.in_force(at=at).filter(address=_key(address), topic="").exists():
+        return
+    Suppression.objects.update_or_create(
+        tenant=source.tenant,
+        address=_key(address),
+        topic="",
+        defaults={
+            "reason": SuppressionReason.HARD_BOUNCE,
+            "source": source,
+            "created_at": at,
+            "expires_at": None,
+        },
+    )
+
+
+def _key(address: str) -> str:
+    return normalized(Address(address))

@@ -1,0 +1,63 @@
+"""What a server's reply means: for the recipient, for the message or for the account."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+from common.smtp import Outcome, Phase
+
+# Enhanced codes (RFC 3463) of a recipient's address that no mail will ever reach. 5.1.7 and
+# 5.1.8 are about the sender, 5.1.0 about anything.
+BAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+SIGN_IN = frozenset({530, 534, 535, 538})
+# What a refused MAIL says about the message rather than about its sender.
+ABOUT_MESSAGE = re.compile(r"5\.(3\.4|6\.[0-9]+|5\.4)")
+ABOUT_MESSAGE_CODES = frozenset({552, 555})
+OVER_QUOTA = "5.4.5"  # Gmail's "daily user sending quota exceeded", with 550 (seen in 2024)
+GREYLISTING = re.compile(r"gr[ae]y.?list", re.IGNORECASE)
+
+
+class Verdict(Enum):
+    """What to do after a reply."""
+
+    TAKEN = auto()
+    """The server has it."""
+    LATER = auto()
+    """Try this recipient again."""
+    GREYLISTED = auto()
+    """Try this recipient again soon."""
+    BUSY = auto()
+    """Try again, and leave the server alone for a while: it takes nothing from this account."""
+    REFUSED = auto()
+    """Again would be refused again: the recipient or the message."""
+    ACCOUNT = auto()
+    """Nothing of this account will pass until a person has changed something."""
+
+
+def judge(outcome: Outcome) -> Verdict:
+    """Return what the server's word on one recipient means."""
+    if outcome.is_accepted:
+        return Verdict.TAKEN
+    if outcome.reply.is_permanent:
+        return _judge_permanent(outcome)
+    if outcome.reply.code in (450, 451) and GREYLISTING.search(outcome.reply.text):
+        return Verdict.GREYLISTED
+    return Verdict.BUSY if outcome.phase is Phase.MAIL else Verdict.LATER
+
+
+def _judge_permanent(outcome: Outcome) -> Verdict:
+    reply = outcome.reply
+    if reply.code in SIGN_IN:
+        return Verdict.ACCOUNT
+    if reply.enhanced_code == OVER_QUOTA:
+        return Verdict.BUSY
+    if outcome.phase is not Phase.MAIL or reply.code in ABOUT_MESSAGE_CODES:
+        return Verdict.REFUSED
+    about_message = ABOUT_MESSAGE.fullmatch(reply.enhanced_code or "")
+    return Verdict.REFUSED if about_message else Verdict.ACCOUNT
+
+
+def is_bad_address(outcome: Outcome) -> bool:
+    """Tell whether the server says that this recipient does not exist."""
+    return outcome.phase is Phase.RCPT and outcome.reply.enhanced_code in BAD_ADDRESS
