@@ -1,0 +1,260 @@
+"""Domains in the admin: what to publish in the DNS, what is there, and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from common.errors import Refused
+from common.text import check_text
+from domains import services
+from domains.dns_checks import DomainReport, Verdict, described
+from domains.dns_checks.report import DescribedRecord
+from domains.models import DKIMKey, Domain
+from domains.names import display_domain, normalize_domain
+from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
+from tenants.models import Role
+
+VERDICTS = {
+    Verdict.OK: _("in order"),
+    Verdict.WARNING: _("could be better"),
+    Verdict.UNKNOWN: _("not known"),
+    Verdict.MISSING: _("missing"),
+    Verdict.WRONG: _("wrong"),
+}
+COLOURS = {
+    Verdict.OK: "success",
+    Verdict.WARNING: "warning",
+    Verdict.UNKNOWN: "info",
+    Verdict.MISSING: "danger",
+    Verdict.WRONG: "danger",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table of records."""
+
+    title: str
+    record: DescribedRecord
+    verdict: Promise
+    colour: str
+
+
+def rows_of(domain: Domain) -> list[Row]:
+    """Return the last check's records in the reader's language; none before the first check."""
+    if not domain.dns:
+        return []
+    report = described(cast("DomainReport", domain.dns))
+    dkim = report["dkim"].get("keys") or [report["dkim"]]
+    named = [("SPF", report["spf"]), *(("DKIM", key) for key in dkim)]
+    named += [("DMARC", report["dmarc"]), ("MX", report["mx"])]
+    return [row_of(title, record) for title, record in named]
+
+
+def row_of(title: str, record: DescribedRecord) -> Row:
+    verdict = Verdict(record["verdict"])
+    return Row(title, record, verdict=VERDICTS[verdict], colour=COLOURS[verdict])
+
+
+def verdict_column(record: str, *, title: str) -> Any:
+    """Return a column of the list that shows one record's verdict as a badge."""
+
+    def column(domain: Domain) -> tuple[Verdict, Promise] | None:
+        if not domain.dns:
+            return None
+        verdict = Verdict(domain.dns[record]["verdict"])
+        return verdict, VERDICTS[verdict]
+
+    return display(description=title, label=COLOURS)(column)
+
+
+def checked(text: str, *, check: Callable[[str], str], otherwise: Promise) -> str:
+    """Return what ``check`` makes of ``text``, its refusal in the reader's language."""
+    try:
+        return check(text)
+    except Refused as refusal:
+        raise forms.ValidationError(str(otherwise)) from refusal
+
+
+NO_NAME = _("This is not a domain name; write it like example.com.")
+
+
+class DomainForm(OneTenantForm):
+    """Refuses what the services would refuse, in the reader's language."""
+
+    def clean_name(self) -> str:
+        return checked(self.cleaned_data["name"], check=normalize_domain, otherwise=NO_NAME)
+
+    def clean_description(self) -> str:
+        return checked(
+            self.cleaned_data["description"],
+            check=lambda text: check_text(text, "description"),
+            otherwise=_("This is one line without control characters."),
+        )
+
+    def clean_tracking_host(self) -> str:
+        text: str = self.cleaned_data["tracking_host"]
+        return checked(text, check=normalize_domain, otherwise=NO_NAME) if text else ""
+
+
+class DKIMKeyInline(ReadOnlyInline):
+    """The keys' public side; the private one is not even read."""
+
+    model = DKIMKey
+    fields = ["selector", "algorithm", "record", "is_verified", "created_at"]
+    readonly_fields = fields
+    show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DKIMKey]:
+        keys: QuerySet[DKIMKey] = super().get_queryset(request)
+        return keys.select_related("domain").defer("private_key_encrypted")
+
+    @admin.display(description=_("DNS record"))
+    def record(self, key: DKIMKey) -> SafeString:
+        return format_html(
+            '<textarea readonly rows="4" class="font-mono text-xs w-96" aria-label="{}">{}'
+            "</textarea>",
+            str(key),
+            key.public_record,
+        )
+
+
+@admin.register(Domain)
+class DomainAdmin(TenantAdmin):
+    """Domains are added here, checked as often as one likes, and keep their names."""
+
+    change_role = Role.ADMIN
+    form = DomainForm
+    patience = timedelta(seconds=15)
+    list_display = [
+        "shown_name",
+        "tenant",
+        "is_active",
+        verdict_column("spf", title="SPF"),
+        verdict_column("dkim", title="DKIM"),
+        verdict_column("dmarc", title="DMARC"),
+        verdict_column("mx", title="MX"),
+        "dns_checked_at",
+    ]
+    list_filter = ["tenant", "is_active"]
+    list_select_related = ["tenant"]
+    list_per_page = 50
+    search_fields = ["name", "description"]
+    ordering = ["name"]
+    actions = ["check_dns"]
+    change_form_outer_before_template = "admin/domains/domain/records.html"
+
+    # What is shown
+
+    @admin.display(description=_("name"), ordering="name")
+    def shown_name(self, domain: Domain) -> str:
+        letters = display_domain(domain.name)
+        return domain.name if letters == domain.name else f"{domain.name} ({letters})"
+
+    def get_fields(self, request: HttpRequest, obj: Domain | None = None) -> list[str]:
+        if obj is None:
+            return ["tenant", "name", "description"]
+        seen = ["dns_checked_at", "created_at", "updated_at"]
+        return ["tenant", "shown_name", "description", "is_active", "tracking_host", *seen]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return [*fields, "shown_name", "dns_checked_at", "created_at", "updated_at"]
+
+    def get_inlines(self, request: HttpRequest, obj: Domain | None) -> list[Any]:
+        return [] if obj is None else [DKIMKeyInline]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        domain: Domain | None = kwargs.get("obj")
+        context["may_check"] = domain and self.has_admin_permission(request, domain)
+        context["rows"] = rows_of(domain) if domain else []
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer
+
+    # What is stored
+
+    def save_model(self, request: HttpRequest, obj: Domain, form: Any, change: bool) -> None:
+        if change:
+            services.update_domain(obj, changes=form.cleaned_data)
+            return
+        made = services.create_domain(tenant=obj.tenant, name=obj.name, description=obj.description)
+        obj.pk = made.pk
+
+    def delete_model(self, request: HttpRequest, obj: Domain) -> None:
+        services.delete_domain(obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        if any(services.is_in_use(domain) for domain in objs):
+            return [], {}, set(), [_("Messages refer to this domain; deactivate it instead.")]
+        return super().get_deleted_objects(objs, request)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Accounts go with their domain, so domains are deleted one by one."""
+        found = super().get_actions(request)
+        return {name: action for name, action in found.items() if name != "delete_selected"}
+
+    # Checks
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.check_view)
+        inherited: list[URLPattern] = super().get_urls()
+        return [path("<int:pk>/check", view, name="domains_domain_check"), *inherited]
+
+    @method_decorator(require_POST)
+    def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        domain = self.get_object(request, str(pk))
+        if domain is None:
+            return redirect("admin:domains_domain_changelist")
+        if not self.has_admin_permission(request, domain):
+            raise PermissionDenied
+        self._check(request, [domain])
+        return redirect("admin:domains_domain_change", pk)
+
+    @admin.action(description=_("Check the DNS of the chosen domains"), permissions=["admin"])
+    def check_dns(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        self._check(request, list(domains))
+
+    def _check(self, request: HttpRequest, domains: list[Domain]) -> None:
+        count = self._check_in_time(domains)
+        text = ngettext("%(count)d domain was checked.", "%(count)d domains were checked.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+        if left := len(domains) - count:
+            text = ngettext(
+                "The name servers are slow: %(count)d domain was not checked. Check it again.",
+                "The name servers are slow: %(count)d domains were not checked. Check them again.",
+                left,
+            )
+            self.message_user(request, text % {"count": left}, messages.WARNING)
+
+    def _check_in_time(self, domains: Iterable[Domain]) -> int:
+        """Check one domain after another while the browser waits; returns how many."""
+        deadline = time.monotonic() + self.patience.total_seconds()
+        count = 0
+        for domain in domains:
+            if count and time.monotonic() >= deadline:
+                break
+            services.verify_domain(domain)
+            count += 1
+        return count
