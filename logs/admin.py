@@ -70,16 +70,24 @@ class EmailLogAdmin(TenantAdmin):
             None,
             {
                 "fields": [
-                    "status", "from_address", "to_address", "cc_addresses", "bcc_addresses",
-                    "subject", "account", "template", "mode", "priority", "queued_at", "send_at",
-                    "next_attempt_at", "retry_count", "sent_at", "delivered_at", "failed_at",
-                    "error_code", "error_message", "smtp_response", "tracking_id",
-                    "smtp_message_id", "batch_id", "tags", "metadata",
+                    "status", "to_address", "subject", "from_address", "account", "template",
+                    "queued_at", "sent_at", "next_attempt_at", "error_message", "smtp_response",
                 ]
             },
         ),
         (_("History"), {"fields": ["history"]}),
         (_("Content"), {"fields": ["said"]}),
+        (
+            _("Details"),
+            {
+                "fields": [
+                    "tracking_id", "smtp_message_id", "batch_id", "mode", "priority", "topic",
+                    "cc_addresses", "bcc_addresses", "tags", "metadata", "send_at", "retry_count",
+                    "delivered_at", "failed_at", "error_code", "opens_count", "clicks_count",
+                    "first_opened_at", "last_opened_at", "user_agent", "ip_address", "country",
+                ]
+            },
+        ),
     ]  # fmt: skip
     readonly_fields = [name for _title, options in fieldsets for name in options["fields"]]
 
