@@ -256,7 +256,7 @@ class AccountAdmin(TenantAdmin):
         account: EmailAccount | None = kwargs.get("obj")
         context["may_switch"] = account and self.has_admin_permission(request, account)
         context["switches"] = [
-            (name, self._action(name).short_description) for name in self.actions
+            (name, getattr(self, name).short_description) for name in self.actions
         ]
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
