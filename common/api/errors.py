@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from dataclasses import replace
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
@@ -10,7 +10,6 @@ from drf_standardized_errors.formatter import ExceptionFormatter as BaseFormatte
 from drf_standardized_errors.handler import ExceptionHandler as BaseHandler
 from drf_standardized_errors.types import Error
 from rest_framework import exceptions, status
-from rest_framework.exceptions import ErrorDetail
 
 from common import errors
 
@@ -97,9 +96,4 @@ class ExceptionFormatter(BaseFormatter):
                 for refusal in self.exc.refusals
             ]
         found: list[Error] = super().get_errors()
-        return found
-
-
-def refuse(detail: Any, *, attr: str, code: str = "invalid") -> NoReturn:
-    """Raise a serializer's refusal of one field."""
-    raise exceptions.ValidationError({attr: [ErrorDetail(str(detail), code=code)]})
+        return [replace(error, code=error.code or "invalid") for error in found]

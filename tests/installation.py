@@ -1,0 +1,143 @@
+"""A whole installation of the product in a folder of its own, reached as a user would."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import requests
+
+from tests.servers.processes import ROOT, RunningProcess, celery_worker, web_server
+from tests.servers.waiting import free_ports, until
+
+MARIADB = "mysql://root@127.0.0.1:3306/"
+REDIS = "redis://127.0.0.1:6379/"
+SETTLED = {"sent", "delivered", "failed", "bounced", "spam", "cancelled"}
+WORKER = ("--beat", "--concurrency", "2", "--schedule", "{folder}/beat")
+
+
+class Installation:
+    """Commands, processes and API of one installation; ``env`` is all that it knows."""
+
+    def __init__(self, folder: Path, *, env: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.port, self.catcher_port = free_ports(2)
+        self.env = {
+            "DJANGO_SETTINGS_MODULE": "sendcraft_project.settings.embedded",
+            "SENDCRAFT_DATA": str(folder),
+            "SENDCRAFT_PORT": str(self.port),
+            "SENDCRAFT_CATCHER_PORT": str(self.catcher_port),
+            "SENDCRAFT_RATE_LIMIT": "0",
+            "LOG_LEVEL": "INFO",
+        } | (env or {})
+        self.session = requests.Session()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def manage(self, *arguments: str) -> str:
+        """Run ``manage.py`` and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if done.returncode:
+            raise AssertionError(f"manage.py {' '.join(arguments)}\n{done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+    def set_up(self, *, slug: str = "shop") -> None:
+        """Migrate, and make a tenant whose live key this session carries from now on."""
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("create_tenant", slug, "--name", "Shop")
+        self.session.headers["X-API-Key"] = self.new_key(slug=slug)
+
+    def new_key(self, *, slug: str = "shop", mode: str = "live") -> str:
+        return self.manage("create_api_key", "--tenant", slug, "--name", "k", "--mode", mode)
+
+    def call(self, method: str, path: str, body: object = None, **kwargs) -> requests.Response:
+        return self.session.request(
+            method, f"{self.url}/api/v1{path}", json=body, timeout=30, **kwargs
+        )
+
+    def made(self, path: str, body: object, *, status: int = 201) -> dict:
+        """POST and return the answer, which must have this status."""
+        response = self.call("POST", path, body)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def account(self, address: str, *, port: int, **fields) -> dict:
+        """An active account of a new or known domain, over plain SMTP on loopback."""
+        name = address.rpartition("@")[2]
+        if not self.call("GET", f"/domains?name={name}").json()["results"]:
+            self.made("/domains", {"name": name})
+        settings = {"smtp_server": "127.0.0.1", "smtp_port": port, "use_tls": False}
+        account = self.made("/accounts", {"email_address": address} | settings | fields)
+        return self.made(f"/accounts/{account['id']}/activate", None, status=200)
+
+    def message(self, tracking_id: str) -> dict:
+        return self.call("GET", f"/logs/{tracking_id}").json()
+
+    def wait_settled(self, tracking_id: str, *, timeout: float = 30) -> dict:
+        """Return the message once it is in a final state."""
+
+        def settled() -> dict | None:
+            message = self.message(tracking_id)
+            return message if message["status"] in SETTLED else None
+
+        return until(settled, timeout=timeout, what=f"message {tracking_id} settled")
+
+    @contextmanager
+    def web(self) -> Iterator[RunningProcess]:
+        with web_server(port=self.port, env=self.env) as process:
+            until(
+                lambda: requests.get(f"{self.url}/readyz", timeout=30).ok, timeout=20, what="readyz"
+            )
+            yield process
+
+    @contextmanager
+    def worker(self) -> Iterator[RunningProcess]:
+        options = [option.format(folder=self.folder) for option in WORKER]
+        with celery_worker(env=self.env, options=options) as process:
+            yield process
+
+    @contextmanager
+    def running(self) -> Iterator[RunningProcess]:
+        """Web and worker; yields the worker."""
+        with ExitStack() as stack:
+            stack.enter_context(self.web())
+            yield stack.enter_context(self.worker())
+
+
+@contextmanager
+def mariadb_database() -> Iterator[str]:
+    """Yield the URL of a fresh MariaDB database that goes away afterwards."""
+    import MySQLdb
+
+    name = f"sendcraft_{secrets.token_hex(4)}"
+    server = MySQLdb.connect(host="127.0.0.1", user="root")
+    try:
+        server.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        yield MARIADB + name
+        server.cursor().execute(f"DROP DATABASE {name}")
+    finally:
+        server.close()
+
+
+def production_like(database_url: str) -> dict[str, str]:
+    """MariaDB and Redis instead of SQLite and files; a Redis database number of its own."""
+    number = secrets.randbelow(12) + 2
+    return {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": f"{REDIS}{number}",
+        "CACHE_URL": f"{REDIS}{number}",
+    }
