@@ -204,9 +204,7 @@ class APIKeyAdmin(TenantAdmin):
             "key": request._issued_key,  # type: ignore[attr-defined]
             "api": f"{settings.PUBLIC_URL}/api/v1",
         }
-        answer = TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
 
     @admin.action(description=_("Revoke the chosen keys"), permissions=["admin"])
     def revoke(self, request: HttpRequest, keys: QuerySet[APIKey]) -> None:

@@ -61,7 +61,7 @@ class OneTenantForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic w
             raise forms.ValidationError(_("Your role in this tenant does not allow this."))
         if self.instance.pk and self.model_admin.tenant_id(self.instance) != home:
             raise forms.ValidationError(_("A row can't move to another tenant."))
-        for name, value in values.items():
+        for name, value in list(values.items()):  # an error takes its field away
             if isinstance(value, Model) and self._is_foreign(value, home):
                 self.add_error(name, _("This belongs to another tenant."))
         return cleaned

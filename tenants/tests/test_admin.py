@@ -1,0 +1,279 @@
+"""Tenants, members and keys in the admin."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from rest_framework.test import APIClient
+
+from tenants.models import APIKey, Membership, Role, Tenant
+from tenants.signals import tenant_created
+
+pytestmark = pytest.mark.django_db
+TENANTS, MEMBERS, KEYS = (
+    "/admin/tenants/tenant/",
+    "/admin/tenants/membership/",
+    "/admin/tenants/apikey/",
+)
+
+
+def staff(client, tenant, role):
+    user = User.objects.create_user(f"{role}-of-{tenant.slug}", is_staff=True)
+    Membership.objects.create(tenant=tenant, user=user, role=role)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def root(client):
+    user = User.objects.create_superuser("root")
+    client.force_login(user)
+    return user
+
+
+def key_form(tenant, **fields):
+    form = {"tenant": tenant.pk, "name": "shop", "mode": "live", "scopes": ["*"], "rate": ""}
+    return {**form, **fields}
+
+
+def key_on(page: str) -> str:
+    return re.search(r'value="(sk_\w{4}_[\w-]{32})"', page)[1]
+
+
+def test_a_new_key_is_shown_once_and_works(client, tenant):
+    staff(client, tenant, Role.ADMIN)
+
+    answer = client.post(f"{KEYS}add/", key_form(tenant, scopes=["emails:send", "emails:read"]))
+
+    page = answer.content.decode()
+    key = key_on(page)
+    assert answer.status_code == 200
+    assert f"curl -H &#x27;X-API-Key: {key}" in page or f"curl -H 'X-API-Key: {key}" in page
+    assert "no-store" in answer["Cache-Control"]
+    row = APIKey.objects.get()
+    assert row.scopes == ["emails:send", "emails:read"]
+    assert row.created_by.username == "admin-of-shop"
+    client_of_key = APIClient(headers={"X-API-Key": key})
+    assert client_of_key.get("/api/v1/nowhere").status_code == 404
+    row.revoke(at=row.created_at)
+    assert client_of_key.get("/api/v1/nowhere").status_code == 401
+
+
+def test_a_new_key_is_kept_nowhere_else(client, tenant):
+    staff(client, tenant, Role.ADMIN)
+
+    answer = client.post(f"{KEYS}add/", key_form(tenant))
+
+    key = key_on(answer.content.decode())
+    row = APIKey.objects.get()
+    kept = [str(dict(session.get_decoded())) for session in Session.objects.all()]
+    kept += [str(vars(entry)) for entry in LogEntry.objects.all()]
+    kept += [str(cookie) for cookie in client.cookies.values()]
+    kept += [client.get(path).content.decode() for path in (KEYS, f"{KEYS}{row.pk}/change/")]
+    kept += [str(vars(row)), client.get("/admin/").content.decode()]
+    assert not any(key in text for text in kept)
+    assert not any(row.digest in text for text in kept[:-2])
+
+
+def test_everything_is_one_scope_whatever_else_is_ticked(client, tenant, root):
+    client.post(f"{KEYS}add/", key_form(tenant, scopes=["emails:send", "*"]))
+
+    assert APIKey.objects.get().scopes == ["*"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"scopes": ["emails:everything"]},
+        {"scopes": []},
+        {"rate": "fast"},
+        {"mode": "both"},
+        {"name": ""},
+        {"expires_at_0": "2020-01-01", "expires_at_1": "00:00:00"},
+    ],
+)
+def test_a_key_that_makes_no_sense_is_not_made(client, tenant, root, bad):
+    answer = client.post(f"{KEYS}add/", key_form(tenant, **bad))
+
+    assert answer.status_code == 200
+    assert "sk_" not in answer.content.decode()
+    assert not APIKey.objects.exists()
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
+def test_lower_roles_see_keys_but_make_and_revoke_none(client, tenant, role):
+    staff(client, tenant, role)
+    row, _ = APIKey.issue(tenant=tenant, name="shop", mode="live")
+
+    assert row.prefix in client.get(KEYS).content.decode()
+    assert client.post(f"{KEYS}add/", key_form(tenant)).status_code == 403
+    client.post(KEYS, {"action": "revoke", "_selected_action": [row.pk]})
+    row.refresh_from_db()
+    assert row.revoked_at is None
+    assert APIKey.objects.count() == 1
+
+
+def test_chosen_keys_are_revoked_at_once_and_counted(client, tenant, other_tenant):
+    staff(client, tenant, Role.ADMIN)
+    row, key = APIKey.issue(tenant=tenant, name="shop", mode="live")
+    theirs, _ = APIKey.issue(tenant=other_tenant, name="other", mode="live")
+
+    chosen = {"action": "revoke", "_selected_action": [row.pk, theirs.pk]}
+    page = client.post(KEYS, chosen, follow=True).content.decode()
+
+    assert "1 key was revoked" in page
+    assert APIClient(headers={"X-API-Key": key}).get("/api/v1/nowhere").status_code == 401
+    theirs.refresh_from_db()
+    assert theirs.revoked_at is None
+
+
+def test_a_key_is_never_changed_or_deleted_not_even_by_a_superuser(client, tenant, root):
+    row, _ = APIKey.issue(tenant=tenant, name="shop", mode="live")
+
+    assert client.post(f"{KEYS}{row.pk}/change/", key_form(tenant, name="x")).status_code == 403
+    assert client.post(f"{KEYS}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    row.refresh_from_db()
+    assert row.name == "shop"
+
+
+def test_a_superuser_creates_a_tenant_and_the_product_hears_of_it(client, root):
+    heard = []
+
+    def hear(sender, tenant, **kwargs):
+        heard.append(tenant.slug)
+
+    tenant_created.connect(hear)
+    try:
+        answer = client.post(
+            f"{TENANTS}add/",
+            {
+                "name": "Shop",
+                "slug": "shop",
+                "language": "pt",
+                "timezone": "America/Sao_Paulo",
+                "track_opens": "on",
+                "is_active": "on",
+            },
+        )
+    finally:
+        tenant_created.disconnect(hear)
+
+    assert answer.status_code == 302
+    tenant = Tenant.objects.get()
+    assert (tenant.slug, tenant.timezone, tenant.track_clicks) == (
+        "shop",
+        "America/Sao_Paulo",
+        False,
+    )
+    assert heard == ["shop"]
+
+
+def tenant_form(**fields):
+    return {"name": "Renamed", "language": "pt", "timezone": "Europe/Lisbon", **fields}
+
+
+def test_an_owner_sets_up_his_tenant_but_neither_slug_nor_end(client, tenant):
+    staff(client, tenant, Role.OWNER)
+
+    client.post(f"{TENANTS}{tenant.pk}/change/", tenant_form(slug="x", never_twice="on"))
+
+    tenant.refresh_from_db()
+    assert (tenant.name, tenant.slug) == ("Renamed", "shop")
+    assert tenant.never_twice
+    assert tenant.is_active
+    assert client.get(f"{TENANTS}add/").status_code == 403
+    assert client.post(f"{TENANTS}{tenant.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.ADMIN])
+def test_lower_roles_change_neither_tenant_nor_members(client, tenant, role):
+    user = staff(client, tenant, role)
+    own = Membership.objects.get(user=user)
+    User.objects.create_user("new")
+
+    answers = [
+        client.post(f"{TENANTS}{tenant.pk}/change/", tenant_form()),
+        client.post(f"{MEMBERS}{own.pk}/change/", {"tenant": tenant.pk, "role": "owner"}),
+        client.post(f"{MEMBERS}add/", {"tenant": tenant.pk, "username": "new", "role": "owner"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    own.refresh_from_db()
+    assert own.role == role
+
+
+def test_an_owner_adds_raises_and_removes_members(client, tenant):
+    staff(client, tenant, Role.OWNER)
+    new = User.objects.create_user("new", is_staff=True)
+
+    client.post(f"{MEMBERS}add/", {"tenant": tenant.pk, "username": "new", "role": "viewer"})
+    row = Membership.objects.get(user=new)
+    assert row.role == Role.VIEWER
+    client.post(f"{MEMBERS}{row.pk}/change/", {"role": "editor"})
+    row.refresh_from_db()
+    assert row.role == Role.EDITOR
+    client.post(f"{MEMBERS}{row.pk}/delete/", {"post": "yes"})
+    assert not Membership.objects.filter(user=new).exists()
+
+
+def test_an_owner_can_neither_lower_nor_remove_himself(client, tenant):
+    user = staff(client, tenant, Role.OWNER)
+    own = Membership.objects.get(user=user)
+
+    client.post(f"{MEMBERS}{own.pk}/change/", {"role": "viewer"})
+    client.post(f"{MEMBERS}{own.pk}/delete/", {"post": "yes"})
+    client.post(MEMBERS, {"action": "delete_selected", "_selected_action": [own.pk], "post": "yes"})
+
+    own.refresh_from_db()
+    assert own.role == Role.OWNER
+
+
+def test_an_owner_adds_nobody_to_another_tenant(client, tenant, other_tenant):
+    user = staff(client, tenant, Role.OWNER)
+
+    form = {"tenant": other_tenant.pk, "username": user.username, "role": "owner"}
+    answer = client.post(f"{MEMBERS}add/", form)
+
+    assert answer.status_code == 200
+    assert not Membership.objects.filter(tenant=other_tenant).exists()
+
+
+@pytest.mark.parametrize("name", ["nobody", "owner-of-shop"])
+def test_an_unknown_user_and_a_member_are_refused_in_words(client, tenant, name):
+    staff(client, tenant, Role.OWNER)
+
+    form = {"tenant": tenant.pk, "username": name, "role": "viewer"}
+    page = client.post(f"{MEMBERS}add/", form).content.decode()
+
+    assert "There is no user of this name." in page or "is a member already" in page
+    assert Membership.objects.count() == 1
+
+
+def test_the_add_form_lists_no_users(client, tenant):
+    staff(client, tenant, Role.OWNER)
+    User.objects.create_user("somebody-else")
+
+    assert "somebody-else" not in client.get(f"{MEMBERS}add/").content.decode()
+
+
+@pytest.mark.parametrize("path", [KEYS, MEMBERS, TENANTS])
+def test_50_rows_cost_as_many_queries_as_2(
+    client, tenant, root, path, django_assert_max_num_queries
+):
+    for number in range(50):
+        member = User.objects.create_user(f"user-{number}")
+        Membership.objects.create(tenant=tenant, user=member)
+        APIKey.issue(tenant=tenant, name=f"{number}", mode="test")
+        Tenant.objects.create(slug=f"t{number}", name=f"T{number}")
+    client.get(path)
+
+    with django_assert_max_num_queries(12):
+        assert client.get(path).status_code == 200
+
+
+def test_stored_answers_are_not_in_the_admin(client, root):
+    assert client.get("/admin/tenants/idempotencyrecord/").status_code == 404
