@@ -12,7 +12,8 @@ from common.errors import Conflict
 from delivery.acceptance import prepare
 from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
 from delivery.submission import Message
-from logs.models import EmailEvent, EmailLog, EventType
+from logs.models import EmailLog, EventType
+from logs.transitions import event_of, write
 from tenants.models import Tenant
 
 
@@ -64,9 +65,7 @@ def unsubscribe(email: EmailLog) -> Suppression:
         defaults={"reason": SuppressionReason.UNSUBSCRIBED, "source": email},
     )
     if is_new:
-        EmailEvent.objects.create(
-            tenant=email.tenant, email=email, type=EventType.UNSUBSCRIBED, at=timezone.now()
-        )
+        write([event_of(email, EventType.UNSUBSCRIBED, at=timezone.now(), data={})])
     return entry
 
 

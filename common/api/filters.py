@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from common.api.errors import BadQuery
 
+LONGEST_SEARCH = 200
 ALWAYS = {"cursor", "page_size", "search", "ordering"}
 
 
@@ -38,6 +39,8 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
         for name, value in request.query_params.items():
             if "\0" in value or "\0" in name:
                 raise BadQuery({"search": ["A parameter holds a NUL character."]})
+            if name == "search" and len(value) > LONGEST_SEARCH:
+                raise BadQuery({"search": [f"At most {LONGEST_SEARCH} characters are searched."]})
 
 
 class StrictOrderingFilter(OrderingFilter):
