@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from django.conf import settings
@@ -14,6 +15,20 @@ from accounts.models import EmailAccount
 from templates_app.rendering import CompiledTemplate
 from tenants.models import Tenant
 
+MOST_TERMS = 10
+# InnoDB's default list (information_schema.INNODB_FT_DEFAULT_STOPWORD), from three letters on.
+STOP_WORDS = frozenset({"about", "are", "com", "for", "from", "how", "that", "the", "this"}) | {
+    "und",
+    "was",
+    "what",
+    "when",
+    "where",
+    "who",
+    "will",
+    "with",
+    "www",
+}
+
 
 class SourceFormat(models.TextChoices):
     HTML = "html", "HTML"
@@ -24,22 +39,39 @@ class EmailTemplateQuerySet(models.QuerySet["EmailTemplate"]):
     def for_tenant(self, tenant: Tenant) -> Self:
         return self.filter(tenant=tenant)
 
+    def named(self, reference: str) -> Self:
+        """The one of this number, or else of this slug; a slug is never digits alone."""
+        if re.fullmatch(r"[0-9]{1,18}", reference):
+            return self.filter(pk=int(reference))
+        return self.filter(slug=reference)
+
     def matching(self, words: str) -> Self:
-        """Those whose name, subject or HTML hold all ``words``; by FULLTEXT on MySQL."""
-        terms = words.split()[:10]
-        if connections[self.db].vendor == "mysql" and all(len(term) > 2 for term in terms):
-            quoted = " ".join(f'+"{term}"' for term in (t.replace('"', "") for t in terms))
-            where = "MATCH ({0}.name, {0}.subject, {0}.html_content) AGAINST (%s IN BOOLEAN MODE)"
-            table = self.model._meta.db_table
-            return self.extra(where=[where.format(table)], params=[quoted])  # type: ignore[return-value]  # noqa: S610
+        """Those whose name, subject or HTML hold all ``words``; by FULLTEXT on MySQL.
+
+        FULLTEXT finds words by their beginning; it has no entry for short words, stop words and
+        punctuation, so these are looked for in the columns, as SQLite does with every word.
+        """
         found = self
-        for term in terms:
-            found = found.filter(
-                Q(name__icontains=term)
-                | Q(subject__icontains=term)
-                | Q(html_content__icontains=term)
-            )
-        return found
+        indexed = []
+        for term in words.split()[:MOST_TERMS]:
+            if self._is_indexed(term):
+                indexed.append(f"+{term}*")
+            else:
+                found = found.filter(
+                    Q(name__icontains=term)
+                    | Q(subject__icontains=term)
+                    | Q(html_content__icontains=term)
+                )
+        if not indexed:
+            return found
+        where = "MATCH ({0}.name, {0}.subject, {0}.html_content) AGAINST (%s IN BOOLEAN MODE)"
+        clause = where.format(self.model._meta.db_table)
+        return found.extra(where=[clause], params=[" ".join(indexed)])  # type: ignore[return-value]  # noqa: S610
+
+    def _is_indexed(self, term: str) -> bool:
+        is_word = re.fullmatch(r"\w{3,80}", term) is not None
+        is_mysql = connections[self.db].vendor == "mysql"
+        return is_mysql and is_word and term.lower() not in STOP_WORDS
 
 
 class EmailTemplate(models.Model):
@@ -53,7 +85,7 @@ class EmailTemplate(models.Model):
         max_length=100,
         validators=[
             RegexValidator(
-                r"^(?=.*[A-Za-z_-])[A-Za-z0-9_-]+$",
+                r"^(?=.*[A-Za-z_-])[A-Za-z0-9_-]+\Z",
                 _("Letters, digits, - and _, not digits alone."),
             )
         ],
@@ -113,6 +145,7 @@ class TemplateVersion(models.Model):
     html_content = models.TextField(_("source"), blank=True)
     source_format = models.CharField(_("source format"), max_length=4, choices=SourceFormat)
     text_content = models.TextField(_("plain text"), blank=True)
+    compiled_subject = models.TextField(editable=False)
     compiled_html = models.TextField(editable=False)
     compiled_text = models.TextField(editable=False)
     variables = models.JSONField(default=list, editable=False)
@@ -144,7 +177,7 @@ class TemplateVersion(models.Model):
     def compiled(self) -> CompiledTemplate:
         """What ``templates_app.rendering`` takes."""
         return CompiledTemplate(
-            subject=self.subject,
+            subject=self.compiled_subject,
             html=self.compiled_html,
             text=self.compiled_text,
             variables=tuple(self.variables),
@@ -153,5 +186,8 @@ class TemplateVersion(models.Model):
 
     @property
     def cache_key(self) -> str:
-        """Names the version for the renderer's cache; a version never changes."""
-        return f"version:{self.pk}"
+        """Names the version for the renderer's cache; a version never changes.
+
+        The time tells it from a row of the same number in a database that was restored.
+        """
+        return f"version:{self.pk}:{self.created_at.timestamp()}"

@@ -56,10 +56,11 @@ def make_template(
     TemplateVersion.objects.create(
         template=template,
         number=1,
-        subject=compiled.subject,
+        subject=subject,
         html_content=html,
         source_format="html",
         text_content=text,
+        compiled_subject=compiled.subject,
         compiled_html=compiled.html,
         compiled_text=compiled.text,
         variables=list(compiled.variables),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from delivery.api import views
 
 urlpatterns = [
+    path("", include("delivery.api.template_test_urls")),
     path("emails/send", views.SendView.as_view(), name="send"),
     path("emails/send-bulk", views.SendBulkView.as_view(), name="send-bulk"),
     path(

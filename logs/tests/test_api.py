@@ -56,6 +56,7 @@ def a_version(tenant, slug="welcome", **fields):
         author_name="test",
         **{
             "subject": "Hello {{ name }}",
+            "compiled_subject": "Hello {{ name }}",
             "compiled_html": "<p>{{ name }}, {{ shop }}</p>",
             "compiled_text": "{{ name }} {{ unsubscribe_url }}",
             "variables": ["name", "shop", "unsubscribe_url"],

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name='EmailTemplate',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('^(?=.*[A-Za-z_-])[A-Za-z0-9_-]+$', 'Letters, digits, - and _, not digits alone.')], verbose_name='slug')),
+                ('slug', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('^(?=.*[A-Za-z_-])[A-Za-z0-9_-]+\\Z', 'Letters, digits, - and _, not digits alone.')], verbose_name='slug')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('subject', models.CharField(max_length=998, verbose_name='subject')),
                 ('html_content', models.TextField(blank=True, verbose_name='source')),
@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
                 ('html_content', models.TextField(blank=True, verbose_name='source')),
                 ('source_format', models.CharField(choices=[('html', 'HTML'), ('mjml', 'MJML')], max_length=4, verbose_name='source format')),
                 ('text_content', models.TextField(blank=True, verbose_name='plain text')),
+                ('compiled_subject', models.TextField(editable=False)),
                 ('compiled_html', models.TextField(editable=False)),
                 ('compiled_text', models.TextField(editable=False)),
                 ('variables', models.JSONField(default=list, editable=False)),
