@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django_filters import CharFilter, FilterSet, TypedChoiceFilter
+from django_filters import CharFilter, FilterSet
 
 from accounts.models import EmailAccount
-
-
-class YesNoFilter(TypedChoiceFilter):  # type: ignore[misc]  # django-filter has no types
-    """``true`` or ``false``; anything else is an error, where BooleanFilter ignores it."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            choices=[("true", "true"), ("false", "false")],
-            coerce=lambda value: value == "true",
-            **kwargs,
-        )
+from common.api.filters import YesNoFilter
 
 
 class AccountFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters import TypedChoiceFilter
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
@@ -14,6 +15,17 @@ from common.api.errors import BadQuery
 
 LONGEST_SEARCH = 200
 ALWAYS = {"cursor", "page_size", "search", "ordering"}
+
+
+class YesNoFilter(TypedChoiceFilter):  # type: ignore[misc]  # django-filter has no types
+    """``true`` or ``false``; anything else is an error, where BooleanFilter ignores it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            choices=[("true", "true"), ("false", "false")],
+            coerce=lambda value: value == "true",
+            **kwargs,
+        )
 
 
 class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]

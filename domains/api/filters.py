@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
-from django_filters import CharFilter, FilterSet, TypedChoiceFilter
+from django_filters import CharFilter, FilterSet
 
 from common.api.errors import BadQuery
+from common.api.filters import YesNoFilter
 from common.errors import Refused
 from domains.models import Domain
 from domains.names import normalize_domain
-
-
-class YesNoFilter(TypedChoiceFilter):  # type: ignore[misc]  # django-filter has no types
-    """``true`` or ``false``; anything else is an error, where BooleanFilter ignores it."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            choices=[("true", "true"), ("false", "false")],
-            coerce=lambda value: value == "true",
-            **kwargs,
-        )
 
 
 class DomainFilter(FilterSet):  # type: ignore[misc]  # django-filter has no types
