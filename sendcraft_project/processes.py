@@ -58,11 +58,15 @@ class Child:
         if self._process is None and time.monotonic() >= self._start_at:
             self._start()
 
-    def stop(self, *, deadline: float) -> None:
-        """Ask it to end, wait until ``deadline`` (monotonic), and leave nothing of it behind."""
+    def terminate(self) -> None:
+        """Ask it to end; to be asked twice would make a Celery worker drop its tasks."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def end(self, *, deadline: float) -> None:
+        """Wait for its end until ``deadline`` (monotonic) and leave nothing of it behind."""
         if self._process is None:
             return
-        self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(deadline - time.monotonic(), 0))
         _kill_group(self._process)
@@ -109,10 +113,12 @@ class Supervisor:
             signal.signal(number, self._stop)
 
     def close(self) -> None:
-        """End all programs, the last started first; none is left."""
+        """End all programs; none is left."""
         deadline = time.monotonic() + STOPPING.total_seconds()
-        for child in reversed(self._children):
-            child.stop(deadline=deadline)
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            child.end(deadline=deadline)
 
     def start(self, *programs: Program) -> None:
         self._children += [Child(program, folder=self._folder) for program in programs]

@@ -12,6 +12,8 @@ from catcher.models import CaughtMail
 from catcher.server import Catcher
 from catcher.server import CaughtMail as Caught
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
@@ -20,7 +22,6 @@ def caught(subject: str) -> Caught:
     return Caught(mail_from="a@a.test", recipients=("b@b.test",), raw=raw, received_at=NOON)
 
 
-@pytest.mark.django_db
 def test_a_mail_is_kept_byte_for_byte_with_its_subject():
     mail = caught("Encomenda")
 
@@ -31,7 +32,6 @@ def test_a_mail_is_kept_byte_for_byte_with_its_subject():
     assert (row.subject, row.recipients, row.received_at) == ("Encomenda", ["b@b.test"], NOON)
 
 
-@pytest.mark.django_db
 def test_a_sender_longer_than_the_column_is_cut_rather_than_refused():
     mail = Caught(mail_from="a" * 500, recipients=(), raw=b"", received_at=NOON)
 
@@ -40,7 +40,6 @@ def test_a_sender_longer_than_the_column_is_cut_rather_than_refused():
     assert len(CaughtMail.objects.get().mail_from) == 320
 
 
-@pytest.mark.django_db
 def test_only_the_newest_mails_stay(monkeypatch):
     monkeypatch.setattr(storage, "KEPT", 3)
 
@@ -50,7 +49,6 @@ def test_only_the_newest_mails_stay(monkeypatch):
     assert sorted(CaughtMail.objects.values_list("subject", flat=True)) == ["2", "3", "4"]
 
 
-@pytest.mark.django_db
 def test_many_old_mails_are_removed_in_batches(monkeypatch):
     for number in range(8):
         storage.keep(caught(str(number)))
@@ -65,7 +63,6 @@ def test_many_old_mails_are_removed_in_batches(monkeypatch):
     assert sorted(CaughtMail.objects.values_list("subject", flat=True)) == ["6", "7"]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_mail_that_comes_in_by_smtp_is_in_the_database_when_the_sender_hears_250():
     with Catcher(storage.keep, port=0) as catcher:
         with smtplib.SMTP("127.0.0.1", catcher.port, timeout=30) as client:
