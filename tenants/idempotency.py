@@ -64,13 +64,17 @@ class Once:
     def run(self, work: Callable[[], Answer]) -> Answer:
         """Run ``work`` and keep its answer in the same transaction; run twice, it works once.
 
+        The record is written first: its unique key makes a second request wait for this one.
+
         Raises:
             Conflict: the first request with this key is still running.
         """
         try:
             with transaction.atomic():
+                record = self._reserve()
                 answer = work()
-                self._keep(answer)
+                record.status_code, record.answer = answer.status_code, answer.data
+                record.save(update_fields=["status_code", "answer"])
                 return answer
         except IntegrityError:
             if first := self.first_answer():
@@ -81,16 +85,16 @@ class Once:
                 raise self._running() from error
             raise
 
-    def _keep(self, answer: Answer) -> None:
+    def _reserve(self) -> IdempotencyRecord:
         old = timezone.now() - KEPT
         mine = IdempotencyRecord.objects.filter(tenant=self.tenant, key_digest=self.key_digest)
         mine.filter(created_at__lte=old).delete()
-        IdempotencyRecord.objects.create(
+        return IdempotencyRecord.objects.create(
             tenant=self.tenant,
             key_digest=self.key_digest,
             request_digest=self.request_digest,
-            status_code=answer.status_code,
-            answer=answer.data,
+            status_code=0,
+            answer={},
         )
 
     @staticmethod
