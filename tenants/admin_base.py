@@ -100,6 +100,8 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     ``list_editable`` asks no role per row, so it is not used. Actions say which role they need by
     ``permissions=["editor" | "admin" | "owner" | "view" | "change" | "delete"]``; an action on
     many rows is given only those whose tenant grants the role (``change`` where it names none).
+    Unfold's ``actions_detail``, ``_row`` and ``_list`` are links: what changes something there
+    has a ``dialog``, or any page could do it by a GET.
     """
 
     tenant_path: str | None = "tenant"
