@@ -101,7 +101,7 @@ class AccountAdmin(TenantAdmin):
         "limits",
     ]
     list_filter = ["domain", "is_active"]
-    list_select_related = ["domain__tenant"]
+    list_select_related = ["domain"]
     search_fields = ["email_address", "display_name", "smtp_server"]
     ordering = ["email_address"]
     autocomplete_fields = ["domain", "fallback_account"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import services
 from accounts.checks import check_keys
 from accounts.models import EmailAccount
-from accounts.tests.conftest import PASSWORD, fields
+from accounts.tests.conftest import PASSWORD, fields, message_of
 from common.errors import Conflict, Refused, RefusedTogether
 from common.keyring import SecretUnreadable
 from common.network import NetworkPolicy
@@ -360,6 +361,18 @@ def test_an_unused_account_can_be_deleted(account):
     services.delete_account(account)
 
     assert not EmailAccount.objects.exists()
+
+
+def test_refusing_to_delete_reads_none_of_the_messages(account):
+    message_of(account)
+
+    with CaptureQueriesContext(connection) as captured, pytest.raises(Conflict):
+        services.delete_account(account)
+
+    asked = [query["sql"] for query in captured if "logs_emaillog" in query["sql"]]
+    assert asked
+    assert all("LIMIT 1" in sql for sql in asked)
+    assert EmailAccount.objects.exists()
 
 
 @pytest.mark.parametrize(
