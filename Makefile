@@ -44,7 +44,8 @@ format: $(VENV)/dev.stamp  ## let ruff format and sort
 	$(BIN)/ruff format .
 
 messages: $(VENV)/base.stamp  ## collect and compile the translations
-	$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv
+	$(BIN)/python manage.py makemessages --all --no-obsolete --no-location \
+	  --ignore .venv --ignore var --ignore '*/tests/*'
 	$(BIN)/python manage.py compilemessages --ignore .venv
 
 requirements: $(VENV)/dev.stamp  ## pin requirements/*.txt from *.in

@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import EmailAccount
 from logs.models import EmailLog, EmailStatus
@@ -21,7 +22,7 @@ from tenants.roles import tenants_of
 ROWS = 20
 TITLES = {
     EmailStatus.QUEUED: _("Queued"),
-    EmailStatus.SENDING: _("Sending"),
+    EmailStatus.SENDING: pgettext_lazy("messages", "Sending"),
     EmailStatus.SENT: _("Sent"),
     EmailStatus.DELIVERED: _("Delivered"),
     EmailStatus.BOUNCED: _("Bounced"),
