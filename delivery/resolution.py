@@ -75,6 +75,7 @@ def account_key(reference: str | int) -> dict[str, Any]:
     if isinstance(reference, int) or reference.isdecimal():
         return {"pk": int(reference)}
     try:
-        return {"email_address__iexact": parse_address(reference, attr="from_account").addr_spec}
+        address = parse_address(reference, attr="from_account")
+        return {"email_address": address.addr_spec.lower()}
     except Refused:
         return {"pk": None}
