@@ -26,7 +26,8 @@ from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
 
 # Outside HTML is an answer of its own, without scripts, origin or anything remote.
 PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-SOURCE = {"rows": 24, "spellcheck": "false", "style": "font-family: monospace; font-size: 13px"}
+SOURCE = {"spellcheck": "false", "style": "font-family: monospace; font-size: 13px"}
+ROWS = {"html_content": 24, "text_content": 8}
 PAGE = "admin:templates_app_emailtemplate_change"
 COMPILED = ["compiled_subject", "compiled_html", "compiled_text"]
 
@@ -38,9 +39,15 @@ class TemplateForm(OneTenantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("html_content", "text_content"):
-            if name in self.fields:
-                self.fields[name].widget.attrs.update(SOURCE)
+        for name in ROWS.keys() & self.fields.keys():
+            self.fields[name].widget.attrs.update(SOURCE, rows=ROWS[name])
+        for name in {"track_opens", "track_clicks"} & self.fields.keys():
+            # "Unknown" is what Django calls the choice that leaves it to the tenant.
+            self.fields[name].widget.choices = [
+                ("unknown", _("As the tenant")),
+                ("true", _("Yes")),
+                ("false", _("No")),
+            ]
         if self.instance.pk:
             self.initial["seen"] = self.instance.version
         elif "slug" in self.fields:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from jinja2 import nodes
 
 from templates_app import analysis, language
+from templates_app.compilation import SUPPLIED
 from templates_app.models import TemplateVersion
 
 NUMBER_FILTERS = frozenset({"money", "number", "round", "abs"})
@@ -19,7 +20,7 @@ Kinds = dict[str, object]
 
 
 def sample_variables(version: TemplateVersion) -> dict[str, object]:
-    """Return a value for everything that ``version`` reads.
+    """Return a value for everything that ``version`` reads and a caller gives.
 
     A name stands for itself, ``products[].name`` becomes two products, and where a filter or a
     comparison wants a number or a date, there is one.
@@ -30,7 +31,9 @@ def sample_variables(version: TemplateVersion) -> dict[str, object]:
         for segment in analysis.SEGMENT.findall(path):
             step = step.setdefault(segment, {})
     kinds = _kinds([version.subject, version.html_content, version.text_content])
-    return {name: _value(name, below, kinds) for name, below in shape.items()}
+    return {
+        name: _value(name, below, kinds) for name, below in shape.items() if name not in SUPPLIED
+    }
 
 
 def _value(name: str, shape: Shape, kinds: Kinds) -> object:

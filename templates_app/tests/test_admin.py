@@ -141,6 +141,10 @@ def test_who_loses_a_race_after_the_check_is_told(editor, template):
     assert template.subject != "Mine"
 
 
+def test_tracking_may_be_left_to_the_tenant(editor, template):
+    assert "As the tenant" in editor.get(page(template)).content.decode()
+
+
 # Versions
 
 
@@ -199,13 +203,14 @@ def test_the_preview_shows_names_numbers_and_dates(editor, tenant):
         tenant,
         subject="{{ customer.name }}",
         html="{% for p in products %}<p>{{ p.name }} {{ p.price|money }}</p>{% endfor %}"
-        "{% if count > 1 %}{{ at|date }}{% endif %}{{ first.lines[0].text }}",
+        "{% if count > 1 %}{{ at|date }}{% endif %}{{ unsubscribe_url }} {{ first.lines[0].text }}",
     )
 
     body = editor.get(f"{LIST}{template.pk}/html").content.decode()
 
     assert body.count("<p>name 2,00") == 2
     assert "2026" in body
+    assert "/u/preview" in body
     assert body.endswith("text")
 
 
