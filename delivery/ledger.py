@@ -17,9 +17,10 @@ from common.addresses import Address, normalized
 from common.clock import DatabaseClock
 from common.errors import Refused
 from common.smtp import Envelope
-from delivery import backoff, building, liveness, outcomes, slots
+from delivery import building, liveness, outcomes, slots
 from delivery.dkim import Signer
 from delivery.models import Suppression, SuppressionReason
+from delivery.status import why_held
 from logs import transitions
 from logs.models import EmailLog, EmailStatus, EventType, Lease
 from logs.transitions import Outcome
@@ -60,7 +61,7 @@ class Ledger:
             return []
         self.account, self._clock = found, ServerTime.asked()
         emails = EmailLog.objects.all()
-        if is_held(found):
+        if why_held(found):
             emails = emails.filter(mode=Mode.TEST)
         elif not self._take_slot():
             return []
@@ -176,13 +177,6 @@ class ServerTime:
 
     def now(self) -> datetime:
         return self._at + timedelta(seconds=time.monotonic() - self._since)
-
-
-def is_held(account: EmailAccount) -> bool:
-    """Tell whether the account's mail waits, for a person or for its server."""
-    domain = account.domain
-    is_on = account.is_active and domain.is_active and domain.tenant.is_active
-    return not is_on or account.paused_at is not None or backoff.is_on(account.pk)
 
 
 def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> set[tuple[str, str]]:

@@ -1,0 +1,39 @@
+"""When a message is tried again."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from delivery import retry
+from logs.models import EmailLog
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def wait(*, retries: int, greylisted: bool = False) -> timedelta:
+    email = EmailLog(queued_at=NOON, retry_count=retries)
+    return retry.next_attempt(email, at=NOON, greylisted=greylisted) - NOON
+
+
+@pytest.mark.parametrize(
+    ("retries", "minutes"), [(0, 5), (1, 10), (2, 20), (5, 160), (6, 240), (500, 240)]
+)
+def test_waits_double_from_five_minutes_to_four_hours_give_or_take_a_tenth(retries, minutes):
+    assert 0.9 * minutes * MINUTE <= wait(retries=retries) <= 1.1 * minutes * MINUTE
+
+
+def test_what_failed_together_does_not_come_back_together():
+    assert len({wait(retries=0) for _ in range(20)}) > 1
+
+
+def test_a_greylisted_message_comes_back_after_about_a_minute():
+    assert MINUTE <= wait(retries=0, greylisted=True) <= 1.5 * MINUTE
+
+
+def test_the_last_try_is_five_days_after_the_message_could_first_go():
+    email = EmailLog(queued_at=NOON - timedelta(days=9), send_at=NOON, retry_count=20)
+    end = NOON + timedelta(days=5)
+
+    assert retry.next_attempt(email, at=end - MINUTE) == end
+    assert retry.next_attempt(email, at=end) is None
