@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -25,6 +26,8 @@ _QUOTED = r'"(?:[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"\\]|\\["\\])+"'
 _ADDR_SPEC = re.compile(rf"(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})@[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
+# A whole batch goes to few domains: only its local parts are new, and most are as plain as this.
+_PLAIN_LOCAL_PART = re.compile(r"(?!.{65})[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 # Where these stand outside quotes, two mail programs may read two different recipients.
 _AMBIGUOUS = re.compile(r'[()<>@,;:\\"\[\]]')
 
@@ -109,6 +112,22 @@ def _checked_name(name: str, *, attr: str) -> str:
 
 
 def _checked_spec(spec: str, *, attr: str) -> str:
+    local_part, _, domain = spec.rpartition("@")
+    if _PLAIN_LOCAL_PART.fullmatch(local_part) and _is_known(domain):
+        return f"{local_part}@{domain.lower()}"
+    return _thoroughly_checked(spec, attr=attr)
+
+
+@lru_cache(maxsize=4096)
+def _is_known(domain: str) -> bool:
+    """Tell whether the thorough check takes ``domain`` as it is, but for its case."""
+    try:
+        return _thoroughly_checked(f"a@{domain}", attr="") == f"a@{domain.lower()}"
+    except Refused:
+        return False
+
+
+def _thoroughly_checked(spec: str, *, attr: str) -> str:
     try:
         found = validate_email(
             spec, check_deliverability=False, allow_quoted_local=True, globally_deliverable=False

@@ -68,7 +68,7 @@ def prepare(message: Message, *, tenant: Tenant, mode: str) -> Prepared:
     email.subject = message.subject
     texts = [message.html, message.text]
     if version:
-        variables = message.variables | supplied_variables(email, message.variables)
+        variables = message.variables | supplied_variables(email.tracking_id, message.variables)
         rendered = render(
             version.compiled,
             variables=variables,
@@ -88,8 +88,8 @@ def topic_of(version: TemplateVersion | None, *, is_bulk: bool) -> str:
     return version.template.template_type or (BULK_TOPIC if asks else "")
 
 
-def new_email(sender: Sender, *, to: Address, options: Options, topic: str) -> EmailLog:
-    """Return an unsaved queued message."""
+def new_email(sender: Sender, *, to: Address | None, options: Options, topic: str) -> EmailLog:
+    """Return an unsaved queued message; without ``to`` the pattern of a batch's messages."""
     tenant, account, template = sender.tenant, sender.account, sender.template
     now = timezone.now()
     tracking_id = uuid7()
@@ -103,8 +103,8 @@ def new_email(sender: Sender, *, to: Address, options: Options, topic: str) -> E
         topic=topic,
         from_address=account.email_address,
         from_name=account.display_name,
-        to_address=to.addr_spec,
-        to_name=to.display_name,
+        to_address=to.addr_spec if to else "",
+        to_name=to.display_name if to else "",
         smtp_message_id=make_message_id(tracking_id, domain=account.domain.name),
         queued_at=now,
         created_at=now,

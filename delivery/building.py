@@ -54,7 +54,9 @@ def outgoing(email: EmailLog) -> Outgoing:
         message_id=email.smtp_message_id,
         date=max(email.queued_at, email.send_at or email.queued_at),
         attachments=tuple(_files(content)),
-        list_unsubscribe=unsubscribe_url(email) if can_be_unsubscribed(content) else None,
+        list_unsubscribe=unsubscribe_url(email.tracking_id)
+        if can_be_unsubscribed(content)
+        else None,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+from uuid import UUID
 
 from common.addresses import Address, normalized, parse_address
 from common.errors import Refused, RefusedTogether
+from common.ids import uuid7
 from delivery.acceptance import (
-    ROWS_AT_ONCE,
     new_content,
     new_email,
     refuse_too_large,
@@ -20,12 +21,14 @@ from delivery.acceptance import (
     topic_of,
 )
 from delivery.errors import Suppressed
+from delivery.mime import make_message_id
 from delivery.models import SendBatch
 from delivery.resolution import Sender, find_account, find_template
 from delivery.submission import Bulk, BulkRecipient, File
+from logs.inserting import insert_alike
 from logs.links import supplied_variables
 from logs.models import EmailContent, EmailLog
-from templates_app.models import EmailTemplate
+from templates_app.models import EmailTemplate, TemplateVersion
 from templates_app.rendering import missing_variables, render_subject
 from tenants.models import Tenant
 
@@ -50,26 +53,46 @@ def prepare_bulk(bulk: Bulk, *, tenant: Tenant, mode: str) -> PreparedBulk:
     refuse_too_large([version.compiled_html, version.compiled_text], bulk.options.files)
     content = new_content(sender, options=bulk.options, variables=bulk.variables)
     content.is_bulk = True
-    sorting = Sorting(bulk, sender=sender)
+    sorting = Sorting(bulk, sender=sender, version=version)
     for recipient in bulk.recipients:
         sorting.take(recipient)
     sorting.reject_suppressed()
     return PreparedBulk(
         content=content,
-        emails=list(sorting.emails.values()),
+        pattern=new_email(sender, to=None, options=bulk.options, topic=sorting.topic),
+        drafts=list(sorting.drafts.values()),
         rejected=sorted(sorting.rejected, key=lambda row: row["index"]),
         files=bulk.options.files,
         template=version.template,
     )
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What a recipient's message has of its own, in the order of ``COLUMNS``."""
+
+    tracking_id: UUID
+    smtp_message_id: str
+    to_address: str
+    to_name: str
+    subject: str
+    own_variables: dict[str, Any]
+
+    def row(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in COLUMNS)
+
+
+COLUMNS = tuple(field.name for field in fields(Draft))
+
+
 class Sorting:
     """Sorts a recipient list into messages and rejections."""
 
-    def __init__(self, bulk: Bulk, *, sender: Sender) -> None:
-        self.bulk, self.sender = bulk, sender
-        self.topic = topic_of(sender.version, is_bulk=True)
-        self.emails: dict[str, EmailLog] = {}
+    def __init__(self, bulk: Bulk, *, sender: Sender, version: TemplateVersion) -> None:
+        self.bulk, self.sender, self.version = bulk, sender, version
+        self.compiled = version.compiled
+        self.topic = topic_of(version, is_bulk=True)
+        self.drafts: dict[str, Draft] = {}
         self.indexes: dict[str, int] = {}
         self.rejected: list[dict[str, Any]] = []
 
@@ -80,37 +103,42 @@ class Sorting:
             if key in self.indexes:
                 raise Refused("This address is in the list already.", code="duplicate")
             self.indexes[key] = recipient.index
-            self.emails[key] = self.message(to, own=recipient.variables)
+            self.drafts[key] = self.draft(to, own=recipient.variables)
         except RefusedTogether as together:
             first = together.refusals[0]
             self.reject(recipient.index, recipient.address, first.code, str(together))
         except Refused as refusal:
             self.reject(recipient.index, recipient.address, refusal.code, refusal.detail)
 
-    def message(self, to: Address, *, own: Mapping[str, Any]) -> EmailLog:
+    def draft(self, to: Address, *, own: Mapping[str, Any]) -> Draft:
         """Return the recipient's message; its subject is rendered and its variables checked."""
-        version = self.sender.version
-        assert version is not None  # noqa: S101  (bulk mail has a template)
-        email = new_email(self.sender, to=to, options=self.bulk.options, topic=self.topic)
-        email.own_variables = dict(own)
+        tracking_id = uuid7()
         variables = {**self.bulk.variables, **own}
-        variables |= supplied_variables(email, variables)
-        if missing := missing_variables(version.compiled, variables):
+        variables |= supplied_variables(tracking_id, variables)
+        if missing := missing_variables(self.compiled, variables):
             raise Refused(f"Missing: {', '.join(missing)}.", code="missing_variable")
-        email.subject = render_subject(
-            version.compiled,
+        subject = render_subject(
+            self.compiled,
             variables=variables,
             language=self.sender.tenant.language,
-            cache_key=version.cache_key,
+            cache_key=self.version.cache_key,
         )
-        return email
+        domain = self.sender.account.domain.name
+        return Draft(
+            tracking_id=tracking_id,
+            smtp_message_id=make_message_id(tracking_id, domain=domain),
+            to_address=to.addr_spec,
+            to_name=to.display_name,
+            subject=subject,
+            own_variables=dict(own),
+        )
 
     def reject_suppressed(self) -> None:
-        covered = suppressed(self.emails, tenant=self.sender.tenant, topic=self.topic)
+        covered = suppressed(self.drafts, tenant=self.sender.tenant, topic=self.topic)
         for key in covered:
-            email = self.emails.pop(key)
+            draft = self.drafts.pop(key)
             refusal = Suppressed(attr="to_address")
-            self.reject(self.indexes[key], email.to_address, refusal.code, refusal.detail)
+            self.reject(self.indexes[key], draft.to_address, refusal.code, refusal.detail)
 
     def reject(self, index: int, address: str, code: str, detail: str) -> None:
         self.rejected.append(
@@ -120,10 +148,11 @@ class Sorting:
 
 @dataclass
 class PreparedBulk:
-    """A checked batch that only needs to be written."""
+    """A checked batch that only needs to be written; ``pattern`` is what its messages share."""
 
     content: EmailContent
-    emails: list[EmailLog]
+    pattern: EmailLog
+    drafts: list[Draft]
     rejected: list[dict[str, Any]]
     files: tuple[File, ...]
     template: EmailTemplate
@@ -134,18 +163,22 @@ class PreparedBulk:
         batch = SendBatch.objects.create(
             tenant=self.content.tenant,
             template=self.template,
-            accepted=len(self.emails),
+            accepted=len(self.drafts),
             rejected=self.rejected,
         )
-        for email in self.emails:
-            email.content, email.batch_id = self.content, batch.public_id
-        EmailLog.objects.bulk_create(self.emails, batch_size=ROWS_AT_ONCE)
-        if self.emails and self.emails[0].tags:
-            save_tags(self.with_keys(batch))
-        ring_for(self.emails[:1])
+        if self.drafts:
+            self.store_messages(batch)
         return Accepted(batch=batch, rejected=self.rejected)
 
+    def store_messages(self, batch: SendBatch) -> None:
+        self.pattern.content, self.pattern.batch_id = self.content, batch.public_id
+        rows = (draft.row() for draft in self.drafts)
+        insert_alike(self.pattern, columns=COLUMNS, rows=rows)
+        if self.pattern.tags:
+            save_tags(self.with_keys(batch))
+        ring_for([self.pattern])
+
     def with_keys(self, batch: SendBatch) -> Iterable[EmailLog]:
-        """The rows as stored: MySQL does not tell the keys of a bulk insert."""
+        """The rows as stored: a bulk insert does not tell their keys."""
         rows = EmailLog.objects.for_tenant(self.content.tenant).filter(batch_id=batch.public_id)
         return rows.only("pk", "tenant_id", "tags")

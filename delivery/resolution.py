@@ -32,9 +32,7 @@ def find_template(reference: str | int, *, tenant: Tenant) -> TemplateVersion:
     Raises:
         Refused: ``not_found`` or ``inactive``.
     """
-    by_number = isinstance(reference, int) or reference.isdecimal()
-    key: dict[str, Any] = {"pk": int(reference)} if by_number else {"slug": reference}
-    template = EmailTemplate.objects.for_tenant(tenant).filter(**key).first()
+    template = EmailTemplate.objects.for_tenant(tenant).named(str(reference)).first()
     if template is None:
         raise Refused("There is no such template.", code="not_found", attr="template_id")
     if not template.is_active:

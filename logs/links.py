@@ -10,15 +10,14 @@ from urllib.parse import quote
 from django.conf import settings
 
 from common.tokens import make_token, read_token
-from logs.models import EmailLog
 
 UNSUBSCRIBE = "unsubscribe"
 PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 
 
-def unsubscribe_url(email: EmailLog) -> str:
+def unsubscribe_url(tracking_id: uuid.UUID) -> str:
     """Return the message's own unsubscribe page, which is also its one-click target."""
-    token = make_token(UNSUBSCRIBE, email.tracking_id.bytes)
+    token = make_token(UNSUBSCRIBE, tracking_id.bytes)
     return f"{settings.PUBLIC_URL}/u/{token}"
 
 
@@ -38,7 +37,9 @@ def with_places_filled(url: str, variables: Mapping[str, object]) -> str:
     return PLACE.sub(value, url)
 
 
-def supplied_variables(email: EmailLog, variables: Mapping[str, object]) -> dict[str, object]:
+def supplied_variables(
+    tracking_id: uuid.UUID, variables: Mapping[str, object]
+) -> dict[str, object]:
     """Return what a template gets besides its ``variables``: a link to unsubscribe by.
 
     A caller's own ``unsubscribe_url`` wins in the body; the headers keep ours.
@@ -46,4 +47,4 @@ def supplied_variables(email: EmailLog, variables: Mapping[str, object]) -> dict
     own = variables.get("unsubscribe_url")
     if isinstance(own, str) and own:
         return {"unsubscribe_url": with_places_filled(own, variables)}
-    return {"unsubscribe_url": unsubscribe_url(email)}
+    return {"unsubscribe_url": unsubscribe_url(tracking_id)}

@@ -37,7 +37,7 @@ def rendered_content(email: EmailLog, *, supplied: Mapping[str, Any] | None = No
         return Rendered(content.subject, content.html, content.text, headers)
     variables = {**content.variables, **email.own_variables}
     if supplied is None:
-        supplied = supplied_variables(email, variables)
+        supplied = supplied_variables(email.tracking_id, variables)
     made = rendering.render(
         version.compiled,
         variables={**variables, **supplied},
@@ -60,7 +60,7 @@ def shown_headers(email: EmailLog, rendered: Rendered) -> dict[str, str]:
         **dict(rendered.headers),
     }
     if email.content.is_bulk:
-        headers["List-Unsubscribe"] = f"<{unsubscribe_url(email)}>"
+        headers["List-Unsubscribe"] = f"<{unsubscribe_url(email.tracking_id)}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return {name: value for name, value in headers.items() if value}
 

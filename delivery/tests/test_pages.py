@@ -33,7 +33,7 @@ def email(tenant, account):
 
 @pytest.fixture
 def path(email):
-    return "/u/" + unsubscribe_url(email).rpartition("/")[2]
+    return "/u/" + unsubscribe_url(email.tracking_id).rpartition("/")[2]
 
 
 def test_looking_at_the_page_unsubscribes_nobody(path):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_filters import CharFilter, ChoiceFilter, FilterSet, TypedChoiceFilter
+from django_filters import CharFilter, ChoiceFilter, FilterSet
 from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 
+from common.api.filters import YesNoFilter
 from templates_app.models import EmailTemplate, SourceFormat
 
 
@@ -16,9 +17,7 @@ class TemplateFilter(FilterSet):  # type: ignore[misc]  # django-filter has no t
     name = CharFilter(lookup_expr="iexact")
     template_type = CharFilter()
     source_format = ChoiceFilter(choices=SourceFormat.choices)
-    is_active = TypedChoiceFilter(  # a BooleanFilter would ignore what it can't read
-        choices=[("true", "true"), ("false", "false")], coerce=lambda value: value == "true"
-    )
+    is_active = YesNoFilter()
 
     class Meta:
         model = EmailTemplate
