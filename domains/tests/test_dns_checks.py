@@ -390,7 +390,7 @@ class TestSpf:
 
 
 class TestDkim:
-    @pytest.mark.parametrize("record", [RSA, ED25519])
+    @pytest.mark.parametrize("record", [RSA, ED25519], ids=["rsa", "ed25519"])
     def test_our_key_is_right(self, dns_server, record):
         report = dkim(dns_server, record, record=record)
 
