@@ -44,7 +44,7 @@ class Ledger:
         self.account_id = account_id
         self._token = ""
         self._has_slot = False
-        self._signers: list[Signer] = []
+        self._signers: list[Signer] | None = None
         self._clock = ServerTime()
 
     def now(self) -> datetime:
@@ -77,7 +77,7 @@ class Ledger:
         if email.to_address in email.recipient_outcomes and not email.recipients:
             return outcomes.settled_before(email, at=self.now())
         try:
-            data = building.build_message(email, signers=self._signers)
+            data = building.build_message(email, signers=self._all_signers())
         except Refused as refusal:
             code = "template_error" if email.content.template_version else refusal.code
             return outcomes.failed(email, code=code, message=str(refusal), at=self.now())
@@ -139,12 +139,17 @@ class Ledger:
         prefetch_related_objects(
             emails, "tenant", "content__template_version", "content__attachments"
         )
-        self._signers = building.signers_of(self.account.domain)
+        self._signers = None  # a key may have been verified, or withdrawn, since
         self._suppressed = _suppressed(emails, at=self.now())
         used = Counter(email.template_id for email in emails if email.attempt == 1)
         for template_id in sorted(pk for pk in used if pk is not None):
             template = EmailTemplate.objects.filter(pk=template_id)
             template.update(usage_count=F("usage_count") + used[template_id])
+
+    def _all_signers(self) -> list[Signer]:
+        if self._signers is None:
+            self._signers = building.signers_of(self.account.domain)
+        return self._signers
 
     def _mark_suppressed(self, email: EmailLog) -> Outcome | None:
         """Leave out copies that may not be mailed any more; without its recipient it ends."""

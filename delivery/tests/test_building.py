@@ -1,0 +1,184 @@
+"""From a row to signed bytes."""
+
+from __future__ import annotations
+
+import email as parser
+import re
+from datetime import timedelta
+from email import policy
+from email.utils import parsedate_to_datetime
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from common.smtp import opening
+from common.tests.smtp_server import ScriptedServer
+from delivery import building
+from delivery.bulk import prepare_bulk
+from delivery.submission import BulkRecipient, read_bulk
+from delivery.tests.sending import ANA, account_at, drained, queue
+from delivery.tests.test_dkim import Verifier
+from domains.dkim_keys import generate_ed25519, generate_rsa
+from domains.models import DKIMKey
+from logs.links import unsubscribe_url
+from logs.models import EmailLog
+from tests.factories import make_template
+from tests.servers.mail_server import ALICE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RECORDS = {"rsa": generate_rsa, "ed25519": generate_ed25519}
+
+
+@pytest.fixture
+def account(tenant):
+    with ScriptedServer() as server:
+        yield account_at(server, tenant=tenant, display_name="The Shop")
+
+
+def read(data: bytes):
+    return parser.message_from_bytes(data, policy=policy.default)
+
+
+def built(email: EmailLog):
+    return read(building.build_message(EmailLog.objects.get(pk=email.pk), signers=[]))
+
+
+def make_key(account, algorithm: str, **fields) -> DKIMKey:
+    pair = RECORDS[algorithm]()
+    key = DKIMKey(domain=account.domain, selector=algorithm, algorithm=algorithm, **fields)
+    key.private_key, key.public_record = pair.private_pem, pair.public_record
+    key.save()
+    return key
+
+
+def test_a_message_says_all_that_its_sender_asked_for(account):
+    email = queue(
+        account,
+        to_address="Ana Silva <ana@example.com>",
+        cc=["Bob <bob@example.com>"],
+        bcc=["secret@example.com"],
+        reply_to=["Help <help@shop.test>"],
+        subject="Olá",
+        html="<p>Olá <img src='cid:logo'></p>",
+        text="Olá",
+        headers={"X-Order": "A-1"},
+        attachments=[
+            {"filename": "a.txt", "content": "aGk=", "content_type": "text/plain"},
+            {
+                "filename": "logo.png",
+                "content": "aGk=",
+                "content_type": "image/png",
+                "content_id": "logo",
+            },
+        ],
+    )
+
+    message = built(email)
+
+    assert message["From"] == "The Shop <shop@shop.test>"
+    assert message["To"] == "Ana Silva <ana@example.com>"
+    assert message["Cc"] == "Bob <bob@example.com>"
+    assert message["Reply-To"] == "Help <help@shop.test>"
+    assert (message["Subject"], message["X-Order"]) == ("Olá", "A-1")
+    assert message["Message-ID"] == email.smtp_message_id
+    assert parsedate_to_datetime(message["Date"]) == email.queued_at.replace(microsecond=0)
+    assert "secret" not in message.as_string()
+    assert message["List-Unsubscribe"] is None
+    (file,) = message.iter_attachments()
+    assert (file.get_filename(), file.get_content()) == ("a.txt", "hi")
+    (html,) = (part for part in message.walk() if part.get_content_type() == "text/html")
+    assert html.get_content().startswith("<p>Olá")
+
+
+def test_a_bulk_message_is_the_recipients_own_and_can_be_unsubscribed(account, tenant):
+    make_template(tenant, slug="news", html="<p>{{ name }}: {{ unsubscribe_url }}</p>")
+    bulk = read_bulk(
+        {
+            "template_id": "news",
+            "from_account": account.email_address,
+            "recipient_list": [BulkRecipient(0, ANA, {"name": "Ana"})],
+            "variables_global": {"number": 1, "name": "you"},
+        },
+        now=timezone.now(),
+    )
+    with transaction.atomic():
+        prepare_bulk(bulk, tenant=tenant, mode="live").store()
+    email = EmailLog.objects.get()
+
+    message = built(email)
+
+    assert message["List-Unsubscribe"] == f"<{unsubscribe_url(email.tracking_id)}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert f"Ana: {unsubscribe_url(email.tracking_id)}" in message.get_body().get_content()
+
+
+def test_a_message_is_the_same_bytes_at_every_attempt(account):
+    email = queue(account, html="<p>x</p>", text="x")
+    first = built(email).as_bytes()
+    EmailLog.objects.update(attempt=F("attempt") + 1, retry_count=3)
+
+    assert built(email).as_bytes() == first
+
+
+def test_a_scheduled_message_carries_the_date_of_its_time(account):
+    send_at = timezone.now() + timedelta(days=2)
+
+    message = built(queue(account, send_at=send_at))
+
+    assert parsedate_to_datetime(message["Date"]) == send_at.replace(microsecond=0)
+
+
+def test_a_message_is_signed_with_every_verified_key_and_no_other(tenant):
+    with ScriptedServer() as server:
+        account = account_at(server, tenant=tenant)
+        keys = {kind: make_key(account, kind, is_verified=True) for kind in RECORDS}
+        DKIMKey.objects.create(domain=account.domain, selector="new", algorithm="rsa")
+        drained(queue(account, html="<p>Olá</p>", text="Olá\n.\n"))
+
+    def record(name: bytes, **_timeout: object) -> bytes:
+        return keys[name.decode().split(".")[0]].public_record.encode()
+
+    (message,) = server.messages
+    assert re.findall(rb" s=(\w+);", message.content) == [b"rsa", b"ed25519"]
+    verified = [Verifier(message.content).verify(idx=index, dnsfunc=record) for index in range(2)]
+    assert verified == [True, True]
+
+
+def test_a_key_that_cant_be_decrypted_holds_the_mail_and_fails_none(tenant):
+    with ScriptedServer() as server:
+        account = account_at(server, tenant=tenant)
+        key = make_key(account, "rsa", is_verified=True)
+        DKIMKey.objects.filter(pk=key.pk).update(private_key_encrypted="v1:00000000:AAAA")
+        email = drained(queue(account))
+
+    assert (email.status, email.retry_count, server.messages) == ("queued", 0, [])
+
+
+@pytest.fixture
+def trusting(mail_server, monkeypatch):
+    """The system's authorities, with the mail server's own among them."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(mail_server.ca_file))
+    opening._system_context.cache_clear()
+    yield
+    opening._system_context.cache_clear()
+
+
+@pytest.mark.servers
+def test_a_real_server_delivers_the_message_to_its_mailbox(tenant, mail_server, trusting):
+    server = type("Server", (), {"host": "localhost", "port": mail_server.submission_port})
+    account = account_at(server, tenant=tenant, use_tls=True, smtp_username=ALICE)
+    account.email_address = ALICE
+    account.smtp_password = mail_server.passwords[ALICE]
+    account.save()
+    email = queue(account, to_address=ALICE, html="<p>Olá</p>", text="Olá")
+    ghost = queue(account, to_address="nobody@sendcraft.test")
+
+    drained(email)
+    (message,) = mail_server.wait_for(ALICE, count=1)
+
+    ghost.refresh_from_db()
+    assert email.status == "sent"
+    assert read(message)["Message-ID"] == email.smtp_message_id
+    assert (ghost.status, ghost.smtp_response[:9]) == ("bounced", "550 5.1.1")
