@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 export SENDCRAFT_PORT ?= 8000
 export SENDCRAFT_CATCHER_PORT ?= 1025
 
@@ -29,7 +30,7 @@ run: $(VENV)/base.stamp  ## start everything on this machine, with demo data
 	@exec $(BIN)/python manage.py run
 
 test: $(VENV)/dev.stamp  ## run the whole suite
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, migrations, OpenAPI schema
 	$(BIN)/ruff check .
