@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -77,14 +76,13 @@ class Drain:
         return time.monotonic() >= self._over_at or stopping.is_asked()
 
     async def _deliver_all(self, batch: Sequence[EmailLog]) -> bool:
-        """Return False where the rest had better wait; it is given back then."""
-        waiting = deque(batch)
-        goes_on = True
-        while waiting and goes_on and not self._is_over():
-            goes_on = await self._deliver(waiting.popleft())
-        if waiting:
-            await in_thread(self._ledger.release, waiting)
-        return goes_on
+        """Return False where the rest had better wait; the end gives it back."""
+        for email in batch:
+            if self._is_over():
+                return True
+            if not await self._deliver(email):
+                return False
+        return True
 
     async def _deliver(self, email: EmailLog) -> bool:
         """Make one attempt and record what it came to; False: the others had better wait."""
