@@ -13,12 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from catcher.models import CaughtMail
-
-# Mail is hostile: an answer of its own, without scripts, origin, forms or anything remote.
-MAIL_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data: cid:; "
-    "frame-ancestors 'self'"
-)
+from common.outside_html import outside_page
 
 
 @admin.register(CaughtMail)
@@ -74,12 +69,7 @@ class CaughtMailAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def html_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answer the mail's HTML for the sandboxed frame."""
         html = self.mail(request, pk).reading.html or ""
-        response = HttpResponse(html, content_type="text/html; charset=utf-8")
-        response["Content-Security-Policy"] = MAIL_POLICY
-        response["X-Frame-Options"] = "SAMEORIGIN"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "private, no-store"
-        return response
+        return outside_page(html)
 
     def raw_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answer the mail byte for byte as a file."""

@@ -21,13 +21,12 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from common.errors import Conflict, Refused
+from common.outside_html import outside_page
 from logs import services, transitions
 from logs.models import Attachment, EmailLog, EmailStatus
 from logs.models.content import attachment_storage
 from tenants.admin_base import TenantAdmin
 
-# A mail is somebody else's page: an answer of its own, without scripts, origin or anything remote.
-MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 EVENTS_SHOWN = 200
 COLOURS: dict[str, str] = {
     EmailStatus.QUEUED: "info",
@@ -170,12 +169,7 @@ class EmailLogAdmin(TenantAdmin):
             html = services.rendered_content(email).html
         except Refused as refusal:
             raise Http404 from refusal
-        response = HttpResponse(html, content_type="text/html; charset=utf-8")
-        with_images = request.GET.get("images") == "1"
-        response["Content-Security-Policy"] = MAIL_POLICY + (" https:" if with_images else "")
-        response["X-Frame-Options"] = "SAMEORIGIN"
-        keep_private(response)
-        return response
+        return outside_page(html, with_images=request.GET.get("images") == "1")
 
     def attachment_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
         """Answer an attachment as a file to keep, never as a page."""
@@ -192,7 +186,9 @@ class EmailLogAdmin(TenantAdmin):
             content_type="application/octet-stream",
         )
         response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-        keep_private(response)
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Referrer-Policy"] = "no-referrer"
+        response["Cache-Control"] = "private, no-store"
         return response
 
     def _seen(self, request: HttpRequest, pk: int) -> EmailLog:
@@ -243,10 +239,3 @@ def count(rows: QuerySet[EmailLog], verb: Callable[[EmailLog], None]) -> tuple[i
         else:
             done += 1
     return done, refused
-
-
-def keep_private(response: HttpResponse | FileResponse) -> None:
-    """Let nobody store the response, guess its type or learn where it was seen."""
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Referrer-Policy"] = "no-referrer"
-    response["Cache-Control"] = "private, no-store"

@@ -19,13 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from common.errors import Conflict, Refused, RefusedTogether
+from common.outside_html import outside_page
 from templates_app import services
 from templates_app.models import EmailTemplate, TemplateVersion
 from templates_app.samples import sample_variables
 from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
 
-# Outside HTML is an answer of its own, without scripts, origin or anything remote.
-PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 SOURCE = {"spellcheck": "false", "style": "font-family: monospace; font-size: 13px"}
 ROWS = {"html_content": 24, "text_content": 8}
 PAGE = "admin:templates_app_emailtemplate_change"
@@ -252,12 +251,7 @@ class TemplateAdmin(TenantAdmin):
             html = sampled(self._template(request, pk)).html
         except Refused as refusal:
             html = format_html("<p>{}</p>", refusal.detail)
-        answer = HttpResponse(html, content_type="text/html; charset=utf-8")
-        answer["Content-Security-Policy"] = PREVIEW_POLICY
-        answer["X-Frame-Options"] = "SAMEORIGIN"
-        answer["X-Content-Type-Options"] = "nosniff"
-        answer["Cache-Control"] = "private, no-store"
-        return answer
+        return outside_page(html)
 
     @method_decorator(require_POST)
     def restore_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
