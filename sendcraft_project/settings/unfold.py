@@ -1,9 +1,12 @@
-"""The admin's look: titles, navigation and the start page."""
+"""The admin's look: titles, styles, navigation and the start page."""
+
+from django.templatetags.static import static
 
 UNFOLD = {
     "SITE_TITLE": "SendCraft",
     "SITE_HEADER": "SendCraft",
     "SITE_SYMBOL": "forward_to_inbox",
+    "STYLES": [lambda _request: static("sendcraft/admin.css")],
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "sendcraft_project.dashboard.today",
