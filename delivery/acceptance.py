@@ -54,7 +54,7 @@ def prepare(message: Message, *, tenant: Tenant, mode: str) -> Prepared:
     Raises:
         Refused: every refusal of ``POST /emails/send``.
     """
-    version = find_template(message.template, tenant=tenant) if message.template else None
+    version = None if message.template is None else find_template(message.template, tenant=tenant)
     account = find_account(message.from_account, tenant=tenant, version=version)
     sender = Sender(tenant=tenant, mode=mode, account=account, version=version)
     topic = topic_of(version, is_bulk=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isinf
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
@@ -26,7 +27,7 @@ class StrictJSONParser(JSONParser):
         body = stream.read()
         try:
             text = body.decode("utf-8-sig")
-            data = json.loads(text, parse_constant=refuse_constant)
+            data = json.loads(text, parse_constant=refuse_constant, parse_float=finite)
         except (ValueError, RecursionError) as error:
             raise ParseError("The body is not valid JSON (RFC 8259, UTF-8).") from error
         if text.count("[") + text.count("{") > DEEPEST and is_deeper(data, DEEPEST):
@@ -38,6 +39,14 @@ class StrictJSONParser(JSONParser):
 
 def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def finite(text: str) -> float:
+    """Return the number; one such as 1e999 would be stored as Infinity, which is not JSON."""
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def is_deeper(data: Any, levels: int) -> bool:

@@ -13,7 +13,13 @@ from delivery.models import Suppression, SuppressionReason
 from delivery.submission import BulkRecipient
 
 MOST_RECIPIENTS = 10_000
-REFERENCE = {"oneOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 1}]}
+LONGEST_REFERENCE = 1000  # Python refuses to read numbers of more than 4300 digits
+REFERENCE = {
+    "oneOf": [
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_REFERENCE},
+        {"type": "integer", "minimum": 1},
+    ]
+}
 RECIPIENTS = {
     "type": "array",
     "minItems": 1,
@@ -42,9 +48,12 @@ class Reference(serializers.Field[Any, Any, Any, Any]):
     default_error_messages = {"invalid": "This must be a name or a number."}
 
     def to_internal_value(self, data: Any) -> str | int:
-        if isinstance(data, bool) or not isinstance(data, str | int) or data == "":
+        if isinstance(data, bool) or not isinstance(data, str | int):
             self.fail("invalid")
-        if not -(2**63) < int(data if str(data).isdecimal() else 0) < 2**63:
+        if isinstance(data, str) and not 1 <= len(data) <= LONGEST_REFERENCE:
+            self.fail("invalid")
+        is_number = isinstance(data, int) or data.isdecimal()
+        if is_number and not 1 <= int(data) < 2**63:
             self.fail("invalid")
         return data
 
