@@ -1,4 +1,4 @@
-"""Texts of django-unfold, named here because it brings no translations of its own."""
+"""Texts of django-unfold, which brings no translations of its own, and of Django's poorer ones."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ THEME_TEXTS = (
     _("Date to"),
     _("Expand row"),
     _("False"),
+    _("Filters"),
     _("Forgotten your password or username?"),
     _("From"),
     _("General"),
