@@ -53,6 +53,32 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
     def in_force(self, *, at: datetime) -> Self:
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=at))
 
+    def enter(
+        self,
+        address: str,
+        *,
+        tenant: Tenant,
+        topic: str,
+        reason: str,
+        source: EmailLog | None = None,
+        expires_at: datetime | None = None,
+    ) -> tuple[Suppression, bool]:
+        """Return the entry of the normalized ``address`` and topic, and whether it is new.
+
+        An entry stays unless it ends, or ended, before the new one would.
+        """
+        shorter = self.for_tenant(tenant).filter(address=address, topic=topic)
+        shorter = shorter.exclude(expires_at=None)
+        if expires_at is not None:
+            shorter = shorter.filter(expires_at__lt=expires_at)
+        shorter.delete()
+        return self.get_or_create(
+            tenant=tenant,
+            address=address,
+            topic=topic,
+            defaults={"reason": reason, "source": source, "expires_at": expires_at},
+        )
+
     def covering(
         self, addresses: Iterable[str], *, tenant: Tenant, topics: Collection[str], at: datetime
     ) -> set[str]:

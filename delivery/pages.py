@@ -46,12 +46,16 @@ class UnsubscribeView(View):
     def post(self, request: HttpRequest, email: EmailLog) -> HttpResponse:
         if request.POST.get("action") == "subscribe":
             services.subscribe_again(email)
-        else:
+            return self.page(request, email, done=True)
+        if request.POST.get("List-Unsubscribe") == "One-Click":
             services.unsubscribe(email)
-        return self.page(request, email, done=True)
+            return self.page(request, email, done=True)
+        return self.page(request, email, status=400)
 
     @staticmethod
-    def page(request: HttpRequest, email: EmailLog, *, done: bool = False) -> HttpResponse:
+    def page(
+        request: HttpRequest, email: EmailLog, *, done: bool = False, status: int = 200
+    ) -> HttpResponse:
         unsubscribed = services.is_unsubscribed(email)
         context = {"email": email, "unsubscribed": unsubscribed, "done": done}
-        return render(request, "delivery/unsubscribe.html", context)
+        return render(request, "delivery/unsubscribe.html", context, status=status)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from common.addresses import normalized, parse_address
 from common.errors import Conflict
+from common.text import check_text
 from delivery.acceptance import prepare
 from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
 from delivery.submission import Message
@@ -28,6 +29,7 @@ def submit(message: Message, *, tenant: Tenant, mode: str) -> EmailLog:
         return prepared.store()
 
 
+@transaction.atomic
 def suppress(
     address: str,
     *,
@@ -37,18 +39,20 @@ def suppress(
     source: EmailLog | None = None,
     expires_at: datetime | None = None,
 ) -> Suppression:
-    """Return the entry that keeps mail from ``address``; an entry that is there already stays.
+    """Return the entry that keeps mail from ``address``; one that lasts as long or longer stays.
 
     Raises:
-        Refused: it is no address.
+        Refused: it is no address, or the topic holds a control character.
         Conflict: staff ask for what is there already.
     """
     key = normalized(parse_address(address, attr="address"))
-    entry, is_new = Suppression.objects.get_or_create(
+    entry, is_new = Suppression.objects.enter(
+        key,
         tenant=tenant,
-        address=key,
-        topic=topic,
-        defaults={"reason": reason, "source": source, "expires_at": expires_at},
+        topic=check_text(topic, "topic"),
+        reason=reason,
+        source=source,
+        expires_at=expires_at,
     )
     if not is_new and reason == SuppressionReason.MANUAL:
         raise Conflict("This address is suppressed already.", code="exists")
@@ -58,11 +62,12 @@ def suppress(
 @transaction.atomic
 def unsubscribe(email: EmailLog) -> Suppression:
     """Suppress the message's topic for its recipient; again, it changes nothing."""
-    entry, is_new = Suppression.objects.get_or_create(
+    entry, is_new = Suppression.objects.enter(
+        recipient_of(email),
         tenant=email.tenant,
-        address=recipient_of(email),
         topic=email.topic,
-        defaults={"reason": SuppressionReason.UNSUBSCRIBED, "source": email},
+        reason=SuppressionReason.UNSUBSCRIBED,
+        source=email,
     )
     if is_new:
         write([event_of(email, EventType.UNSUBSCRIBED, at=timezone.now(), data={})])

@@ -16,7 +16,7 @@ urlpatterns = [
         name="suppressions",
     ),
     path(
-        "suppressions/<str:address>",
+        "suppressions/<path:address>",
         views.SuppressionViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
         name="suppression",
     ),

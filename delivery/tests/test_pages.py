@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from common.addresses import Address
 from delivery.models import Suppression
-from delivery.services import submit
+from delivery.services import submit, suppress
 from delivery.submission import Message
 from logs.links import unsubscribe_url
 from logs.models import EmailEvent
@@ -62,6 +65,25 @@ def test_one_click_unsubscribes_from_the_topic_and_again_changes_nothing(tenant,
     assert entry.source == email
     assert EmailEvent.objects.get(email=email).type == "unsubscribed"
     assert not first.cookies
+
+
+@pytest.mark.parametrize("body", [{}, {"List-Unsubscribe": "yes"}, {"token": "x"}])
+def test_a_post_that_is_not_one_click_unsubscribes_nobody(path, body):
+    answer = Client().post(path, body)
+
+    assert answer.status_code == 400
+    assert not Suppression.objects.exists()
+
+
+def test_unsubscribing_outlasts_a_pause(tenant, email, path):
+    tomorrow = timezone.now() + timedelta(days=1)
+    suppress("ana@example.com", tenant=tenant, topic="newsletter", expires_at=tomorrow)
+
+    page = Client().post(path, ONE_CLICK)
+
+    entry = Suppression.objects.get()
+    assert (entry.reason, entry.expires_at) == ("unsubscribed", None)
+    assert b'name="action"' in page.content
 
 
 def test_the_same_page_takes_an_unsubscription_back(path):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from urllib.parse import quote
+
 import pytest
+from django.utils import timezone
 
 from delivery.models import Suppression
 from delivery.services import suppress
@@ -41,6 +45,35 @@ def test_adding_twice_is_a_conflict(api):
     assert again.json()["errors"][0]["code"] == "exists"
 
 
+def test_an_entry_that_has_ended_makes_room_for_a_new_one(api, tenant):
+    suppress("ana@example.com", tenant=tenant, expires_at=timezone.now() - timedelta(days=1))
+
+    again = api.post(URL, {"address": "ana@example.com"})
+
+    assert again.status_code == 201
+    assert again.json()["expires_at"] is None
+    assert Suppression.objects.count() == 1
+
+
+def test_a_shorter_entry_does_not_replace_a_longer_one(tenant):
+    suppress("ana@example.com", tenant=tenant, reason="hard_bounce")
+    in_a_day = timezone.now() + timedelta(days=1)
+
+    suppress("ana@example.com", tenant=tenant, reason="soft_bounces", expires_at=in_a_day)
+
+    entry = Suppression.objects.get()
+    assert (entry.reason, entry.expires_at) == ("hard_bounce", None)
+
+
+@pytest.mark.parametrize("address", ["a/b@example.com", "50%@example.com", "a+b?c#d@example.com"])
+def test_any_address_can_be_looked_up_and_removed(api, address):
+    api.post(URL, {"address": address})
+    path = f"{URL}/{quote(address, safe='')}"
+
+    assert api.get(path).json()["address"] == address
+    assert api.delete(path).status_code == 204
+
+
 def test_topics_stand_side_by_side_and_are_removed_alone(api, tenant):
     suppress("ana@example.com", tenant=tenant, topic="news")
     suppress("ana@example.com", tenant=tenant)
@@ -57,6 +90,7 @@ def test_topics_stand_side_by_side_and_are_removed_alone(api, tenant):
     [
         ({}, "required", "address"),
         ({"address": "nonsense"}, "invalid", "address"),
+        ({"address": "a@b.test", "topic": "a\nb"}, "invalid", "topic"),
         ({"address": "a@b.test", "reason": "because"}, "invalid_choice", "reason"),
         ({"address": "a@b.test", "source": "x"}, "unknown_field", "source"),
     ],
