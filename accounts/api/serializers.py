@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import EmailAccount
 from accounts.rules import SECRET_LENGTH
+from common.api.fields import Flag, Text
 from common.api.serializers import StrictModelSerializer
 from common.smtp import Stage
 
 LIMIT = {"max_value": 1_000_000_000}
+TRIMMED = {"trim_whitespace": True}
 ADDRESS_LENGTH = 1000  # a longer one is no address, whatever it holds
 
 
-class SecretField(serializers.CharField):
+class SecretField(Text):
     """A password: taken over as it is, never shown."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -25,7 +28,6 @@ class SecretField(serializers.CharField):
             required=False,
             allow_blank=True,
             allow_null=True,
-            trim_whitespace=False,
             max_length=SECRET_LENGTH,
             help_text="Empty keeps the stored one, null removes it.",
             **kwargs,
@@ -50,13 +52,18 @@ class AccountReference(serializers.PrimaryKeyRelatedField[EmailAccount]):
 class AccountSerializer(StrictModelSerializer):
     """Shows an account and checks the types of what is given; ``accounts.rules`` does the rest."""
 
-    domain = serializers.CharField(
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: Text,
+        models.BooleanField: Flag,
+    }
+    domain = Text(
         required=False, max_length=253, help_text="Its name; left out: that of the address."
     )
-    email_address = serializers.CharField(max_length=ADDRESS_LENGTH)
+    email_address = Text(max_length=ADDRESS_LENGTH)
     smtp_password = SecretField()
     imap_password = SecretField()
-    is_default = serializers.BooleanField(
+    is_default = Flag(
         required=False, help_text="At most one account of a tenant; the last one chosen."
     )
     paused_reason = serializers.SerializerMethodField()
@@ -103,6 +110,12 @@ class AccountSerializer(StrictModelSerializer):
         ]
         read_only_fields = ["is_active", "last_used", "created_at", "updated_at"]
         extra_kwargs = {
+            "display_name": TRIMMED,
+            "smtp_server": TRIMMED,
+            "smtp_username": TRIMMED,
+            "imap_server": TRIMMED,
+            "imap_username": TRIMMED,
+            "imap_folder": TRIMMED,
             "limit_per_second": LIMIT,
             "limit_per_minute": LIMIT,
             "limit_per_hour": LIMIT,

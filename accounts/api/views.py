@@ -89,7 +89,7 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
         examples=[examples.A_PASSED_TEST, examples.A_FAILED_TEST],
     )
     def test(self, request: Request, id: int) -> Response:  # noqa: A002
-        result = services.test_account(self.get_object())
+        result = services.test_account(self._account_alone())
         return Response(AccountTestSerializer(result).data)
 
     @extend_schema(
@@ -101,7 +101,7 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
         examples=[examples.AN_ACTIVE_ACCOUNT],
     )
     def activate(self, request: Request, id: int) -> Response:  # noqa: A002
-        return self._answer(services.activate(self.get_object()))
+        return self._answer(services.activate(self._account_alone()))
 
     @extend_schema(
         summary="Deactivate an account",
@@ -111,7 +111,13 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
         examples=[examples.AN_ACCOUNT],
     )
     def deactivate(self, request: Request, id: int) -> Response:  # noqa: A002
-        return self._answer(services.deactivate(self.get_object()))
+        return self._answer(services.deactivate(self._account_alone()))
+
+    def _account_alone(self) -> EmailAccount:
+        """Return the path's account for an action that takes no fields."""
+        account = self.get_object()
+        self.expect_no_fields()
+        return account
 
     def _given(self, *, partial: bool = False) -> Mapping[str, Any]:
         serializer = self.get_serializer(data=self.request.data, partial=partial)

@@ -37,3 +37,7 @@ class StrictSerializer(StrictMixin, serializers.Serializer[Any]):
 
 class StrictModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
     """A model's serializer; bytes that no column takes are refused by its fields."""
+
+
+class NothingSerializer(StrictSerializer):
+    """An empty body; a field in it is refused."""

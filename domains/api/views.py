@@ -90,7 +90,9 @@ class DomainViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[Domain]):
         examples=[examples.A_CHECKED_DOMAIN],
     )
     def verify(self, request: Request, id: int) -> Response:  # noqa: A002
-        return self._answer(services.verify_domain(self.get_object()))
+        domain = self.get_object()
+        self.expect_no_fields()
+        return self._answer(services.verify_domain(domain))
 
     def _given(self, *, partial: bool = False) -> Mapping[str, Any]:
         serializer = self.get_serializer(data=self.request.data, partial=partial)

@@ -195,6 +195,14 @@ def test_verify_finds_everything_in_order_and_the_domain_signs_from_then_on(
     assert [key.algorithm for key in services.signing_keys(domain)] == ["ed25519", "rsa"]
 
 
+def test_verify_takes_no_fields(api, domain):
+    answer = api.post(f"/api/v1/domains/{domain.pk}/verify", {"name": "other.test"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["code"] == "unknown_field"
+    assert api.get(f"/api/v1/domains/{domain.pk}").json()["dns"] is None
+
+
 def test_verify_says_in_english_what_to_publish_where_nothing_is(api, domain, dns_server):
     with_account(domain)
     dns_server.a("smtp.alitools.test", "198.51.100.7")

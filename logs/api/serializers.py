@@ -98,9 +98,5 @@ class ContentSerializer(serializers.Serializer[Any]):
     headers = serializers.DictField(child=serializers.CharField())
 
 
-class NothingSerializer(StrictSerializer):
-    """An empty body; a field in it is refused."""
-
-
 class RescheduleSerializer(StrictSerializer):
     send_at = serializers.DateTimeField(help_text="Now or up to a year ahead.")

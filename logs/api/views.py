@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from common.api.pagination import CursorPagination
+from common.api.serializers import NothingSerializer
 from logs import services, transitions
 from logs.api import examples
 from logs.api.filters import EmailLogFilter
@@ -23,7 +24,6 @@ from logs.api.serializers import (
     ContentSerializer,
     EventSerializer,
     MessageSerializer,
-    NothingSerializer,
     RescheduleSerializer,
 )
 from logs.models import EmailEvent, EmailLog, EventType

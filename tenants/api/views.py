@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from common.api.serializers import NothingSerializer
 from tenants.idempotency import Answer, Once
 from tenants.models import APIKey, Tenant
 
@@ -47,6 +48,10 @@ class TenantViewSet(TenantMixin, GenericViewSet[M], Generic[M]):
     filterset_class: Any = None
     search_fields: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
+
+    def expect_no_fields(self) -> None:
+        """Refuse what an action without fields was given: other types, no JSON, any field."""
+        NothingSerializer(data=self.request.data).is_valid(raise_exception=True)
 
 
 class IdempotentMixin(TenantMixin):
