@@ -10,7 +10,7 @@ export SENDCRAFT_CATCHER_PORT ?= 1025
 # mysqlclient needs a compiler, so it is installed only where DATABASE_URL asks for it.
 BASE := $(if $(filter mysql:%,$(DATABASE_URL)),requirements.txt,requirements/base.txt)
 
-.PHONY: help run install test lint format messages requirements docker-up docker-down
+.PHONY: help run install test bench lint format messages requirements docker-up docker-down
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ $(VENV)/dev.stamp: $(VENV)/base.stamp requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	touch $@
 
+# Without a compiler there is no mysqlclient, and MariaDB is left out of the benchmark.
+$(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
 install: $(VENV)/base.stamp  ## create .venv with what an installation needs
 
 run: $(VENV)/base.stamp  ## start everything on this machine, with demo data
@@ -31,6 +37,9 @@ run: $(VENV)/base.stamp  ## start everything on this machine, with demo data
 
 test: $(VENV)/dev.stamp  ## run the whole suite
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+bench: $(VENV)/bench.stamp  ## measure speed beside django-post-office; BENCH=--quick is shorter
+	$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, migrations, OpenAPI schema
 	$(BIN)/ruff check .
@@ -50,7 +59,8 @@ messages: $(VENV)/base.stamp  ## collect and compile the translations
 	$(BIN)/python manage.py compilemessages --ignore .venv
 
 requirements: $(VENV)/dev.stamp  ## pin requirements/*.txt from *.in
-	for pair in base:requirements/base.txt production:requirements.txt dev:requirements/dev.txt; do \
+	for pair in base:requirements/base.txt production:requirements.txt dev:requirements/dev.txt \
+	  bench:requirements/bench.txt; do \
 	  $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-emit-index-url \
 	    --no-emit-find-links --no-header requirements/$${pair%%:*}.in -o $${pair##*:}; done
 

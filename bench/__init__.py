@@ -1,0 +1,1 @@
+"""Measures SendCraft beside a peer and beside floors; ``make bench`` runs it."""

@@ -1,0 +1,172 @@
+"""What the benchmark does within an installation: reads one call a line, answers in JSON.
+
+Each function below is a call; none belongs to what is measured but ``claim`` and ``status``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from statistics import median
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.db import connection, transaction  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from accounts.models import EmailAccount  # noqa: E402
+from accounts.services import create_account  # noqa: E402
+from bench import order  # noqa: E402
+from delivery import doorbell  # noqa: E402
+from delivery.bulk import prepare_bulk  # noqa: E402
+from delivery.status import account_queues  # noqa: E402
+from delivery.submission import Bulk, BulkRecipient, Options  # noqa: E402
+from domains.models import KeyAlgorithm  # noqa: E402
+from domains.services import create_domain  # noqa: E402
+from logs.models import EmailLog, EmailStatus, Lease, Priority  # noqa: E402
+from templates_app.services import Author, create_template  # noqa: E402
+from tenants.models import Mode, Tenant  # noqa: E402
+from tenants.services import create_tenant, issue_key  # noqa: E402
+
+DOMAIN = "bench.test"
+AT_ONCE = 2_000
+LIMITS = {
+    "limit_per_second": 100_000,
+    "limit_per_minute": 1_000_000,
+    "limit_per_hour": 10_000_000,
+    "limit_per_day": 100_000_000,
+}
+"""So high that they only cost what counting costs."""
+
+
+def prepare() -> str:
+    """Make tenant, domain, verified RSA key and template; returns an API key."""
+    tenant = create_tenant("bench", name="Bench")
+    domain = create_domain(tenant=tenant, name=DOMAIN)
+    domain.dkim_keys.filter(algorithm=KeyAlgorithm.RSA).update(is_verified=True)
+    content = {"subject": order.SUBJECT, "html_content": order.HTML, "text_content": order.TEXT}
+    create_template(
+        tenant=tenant,
+        author=Author(user=None, name="bench"),
+        fields={"slug": "order", "name": "Order", "source_format": "html"} | content,
+    )
+    return issue_key(tenant=tenant, name="bench", mode=Mode.LIVE)[1]
+
+
+def account(name: str, port: int, connections: int) -> int:
+    """Make an account that sends to ``port``; nothing goes out until it is released."""
+    fields = {
+        "email_address": f"{name}@{DOMAIN}",
+        "smtp_server": "127.0.0.1",
+        "smtp_port": port,
+        "use_tls": False,
+        "max_connections": connections,
+    }
+    made = create_account(tenant=Tenant.objects.get(slug="bench"), fields=fields | LIMITS)
+    made.is_active = True
+    made.save()
+    hold(made.pk)
+    return made.pk
+
+
+def hold(pk: int) -> None:
+    EmailAccount.objects.get(pk=pk).pause("bench", at=timezone.now())
+
+
+def release(pk: int) -> float:
+    """Let the account's mail go out and return when."""
+    at = time.monotonic()
+    EmailAccount.objects.get(pk=pk).resume()
+    doorbell.ring(pk)
+    return at
+
+
+def fill(pk: int, count: int, priority: int = Priority.NORMAL, start: int = 0) -> float:
+    """Store so many messages as a bulk request would; returns the seconds that took."""
+    sender = EmailAccount.objects.get(pk=pk)
+    began = time.monotonic()
+    for first in range(start, start + count, AT_ONCE):
+        numbers = range(first, min(start + count, first + AT_ONCE))
+        bulk = Bulk(
+            template="order",
+            from_account=sender.email_address,
+            recipients=tuple(
+                BulkRecipient(i, order.recipient(number), order.variables(number))
+                for i, number in enumerate(numbers)
+            ),
+            options=Options(priority=Priority(priority)),
+        )
+        with transaction.atomic():
+            prepare_bulk(bulk, tenant=sender.tenant, mode=Mode.LIVE).store()
+    return time.monotonic() - began
+
+
+def settled(pk: int, limit: float) -> dict[str, Any]:
+    """Wait until the account has no open message; returns when, how many are sent, how many not."""
+    emails, over_at = EmailLog.objects.filter(account_id=pk), time.monotonic() + limit
+    is_open = emails.filter(status__in=[EmailStatus.QUEUED, EmailStatus.SENDING])
+    while is_open.exists() and time.monotonic() < over_at:
+        time.sleep(0.05)
+    at = time.monotonic()
+    sent = emails.filter(status=EmailStatus.SENT).count()
+    return {"at": at, "sent": sent, "open": is_open.count()}
+
+
+def grow(pk: int, rows: int) -> int:
+    """Copy the account's messages within the database until it has so many."""
+    table = EmailLog._meta.db_table
+    fields = [f.column for f in EmailLog._meta.concrete_fields if not f.primary_key]
+    fields.remove("tracking_id")
+    names = ", ".join(map(connection.ops.quote_name, fields))
+    number = "REPLACE(UUID(), '-', '')" if connection.vendor == "mysql" else "hex(randomblob(16))"
+    uuid = "UUID()" if connection.features.has_native_uuid_field else number
+    have = EmailLog.objects.filter(account_id=pk).count()
+    while have < rows:
+        more = min(have, rows - have, 20_000)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (tracking_id, {names}) "
+                f"SELECT {uuid}, {names} FROM {table} WHERE account_id = %s LIMIT {more}",
+                [pk],
+            )
+        have += more
+    return have
+
+
+def claim(pk: int) -> float:
+    """Return the milliseconds of claiming 100 messages, the median of 15."""
+    took = []
+    for _ in range(15):
+        began = time.monotonic()
+        now = timezone.now()
+        EmailLog.objects.claim(Lease(pk, until=now), at=now, most=100)
+        took.append(time.monotonic() - began)
+    return median(took) * 1000
+
+
+def status() -> float:
+    """Return the milliseconds of what ``queue_status`` asks, the median of 5."""
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        account_queues(at=timezone.now())
+        took.append(time.monotonic() - began)
+    return median(took) * 1000
+
+
+CALLS = (prepare, account, hold, release, fill, settled, grow, claim, status)
+
+
+def main() -> None:
+    calls = {call.__name__: call for call in CALLS}
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        print(json.dumps(calls[name](**arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

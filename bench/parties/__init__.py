@@ -1,0 +1,1 @@
+"""Who is measured: each sends the same order confirmation to the same receiver."""
