@@ -109,6 +109,7 @@ def new_email(sender: Sender, *, to: Address | None, options: Options, topic: st
         queued_at=now,
         created_at=now,
         send_at=options.send_at,
+        tried_since=max(options.send_at or now, now),
         next_attempt_at=max(options.send_at or now, now),
         tags=list(options.tags),
         metadata=options.metadata,

@@ -52,18 +52,10 @@ def outgoing(email: EmailLog) -> Outgoing:
         text=rendered.text,
         headers=rendered.headers,
         message_id=email.smtp_message_id,
-        date=max(email.queued_at, email.send_at or email.queued_at),
+        date=email.date,
         attachments=tuple(_files(content)),
-        list_unsubscribe=unsubscribe_url(email.tracking_id)
-        if can_be_unsubscribed(content)
-        else None,
+        list_unsubscribe=unsubscribe_url(email.tracking_id) if content.offers_unsubscribe else None,
     )
-
-
-def can_be_unsubscribed(content: EmailContent) -> bool:
-    """Tell whether the headers of RFC 8058 go along: in bulk mail, and where the text offers it."""
-    version = content.template_version
-    return content.is_bulk or (version is not None and "unsubscribe_url" in version.variables)
 
 
 def signers_of(domain: Domain) -> list[Signer]:

@@ -59,7 +59,7 @@ def shown_headers(email: EmailLog, rendered: Rendered) -> dict[str, str]:
         "Message-ID": email.smtp_message_id,
         **dict(rendered.headers),
     }
-    if email.content.is_bulk:
+    if email.content.offers_unsubscribe:
         headers["List-Unsubscribe"] = f"<{unsubscribe_url(email.tracking_id)}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return {name: value for name, value in headers.items() if value}

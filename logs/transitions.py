@@ -197,7 +197,12 @@ def reschedule(email: EmailLog, *, send_at: datetime, at: datetime) -> None:
     if send_at > at + FURTHEST:
         raise Refused("send_at is more than a year away.", attr="send_at")
     _change_or_conflict(
-        email, [EmailStatus.QUEUED], send_at=send_at, next_attempt_at=send_at, updated_at=at
+        email,
+        [EmailStatus.QUEUED],
+        send_at=send_at,
+        tried_since=send_at,
+        next_attempt_at=send_at,
+        updated_at=at,
     )
 
 
@@ -205,7 +210,7 @@ def reschedule(email: EmailLog, *, send_at: datetime, at: datetime) -> None:
 def retry(email: EmailLog, *, at: datetime) -> None:
     """Make a queued or failed message due now, under the same Message-ID.
 
-    ``send_at`` becomes now, so that the time to give up begins anew.
+    The time to give up begins anew; Message-ID and Date stay.
 
     Raises:
         Conflict: it is neither queued nor failed.
@@ -214,7 +219,8 @@ def retry(email: EmailLog, *, at: datetime) -> None:
         email,
         [EmailStatus.QUEUED, EmailStatus.FAILED],
         status=EmailStatus.QUEUED,
-        send_at=at,
+        send_at=min(email.send_at, at) if email.send_at else None,
+        tried_since=at,
         next_attempt_at=at,
         failed_at=None,
         error_code="",

@@ -326,7 +326,7 @@ def test_a_message_that_nobody_took_in_five_days_is_expired(account, server):
     server.on("RCPT", "450 4.2.0 busy")
     email = queue(account)
     long_ago = timezone.now() - timedelta(days=6)
-    EmailLog.objects.filter(pk=email.pk).update(queued_at=long_ago)
+    EmailLog.objects.filter(pk=email.pk).update(tried_since=long_ago)
 
     drained(email)
 

@@ -12,7 +12,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def wait(*, retries: int, greylisted: bool = False) -> timedelta:
-    email = EmailLog(queued_at=NOON, retry_count=retries)
+    email = EmailLog(queued_at=NOON, tried_since=NOON, retry_count=retries)
     return retry.next_attempt(email, at=NOON, greylisted=greylisted) - NOON
 
 
@@ -32,7 +32,7 @@ def test_a_greylisted_message_comes_back_after_about_a_minute():
 
 
 def test_the_last_try_is_five_days_after_the_message_could_first_go():
-    email = EmailLog(queued_at=NOON - timedelta(days=9), send_at=NOON, retry_count=20)
+    email = EmailLog(queued_at=NOON - timedelta(days=9), tried_since=NOON, retry_count=20)
     end = NOON + timedelta(days=5)
 
     assert retry.next_attempt(email, at=end - MINUTE) == end

@@ -40,6 +40,12 @@ class EmailContent(models.Model):
     def __str__(self) -> str:
         return f"content {self.pk}"
 
+    @property
+    def offers_unsubscribe(self) -> bool:
+        """Whether the headers of RFC 8058 go along: in bulk mail, and where the text offers it."""
+        version = self.template_version
+        return self.is_bulk or (version is not None and "unsubscribe_url" in version.variables)
+
 
 class Attachment(models.Model):
     """A file that goes with a content; its bytes lie in the ``attachments`` storage."""

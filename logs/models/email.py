@@ -126,6 +126,11 @@ class EmailLog(models.Model):
     smtp_message_id = models.CharField(_("Message-ID"), max_length=320)
     queued_at = models.DateTimeField(_("queued at"))
     send_at = models.DateTimeField(_("send at"), null=True)
+    tried_since = models.DateTimeField(
+        default=timezone.now,
+        editable=False,
+        help_text="When it could first go, or was last retried by hand.",
+    )
     sent_at = models.DateTimeField(_("sent at"), null=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True)
     failed_at = models.DateTimeField(_("failed at"), null=True)
@@ -184,8 +189,13 @@ class EmailLog(models.Model):
 
     @property
     def age_limit(self) -> datetime:
-        """When to give up: five days after it could first go (RFC 5321 section 4.5.4.1)."""
-        return max(self.queued_at, self.send_at or self.queued_at) + timedelta(days=5)
+        """When to give up: after five days of trying (RFC 5321 section 4.5.4.1)."""
+        return self.tried_since + timedelta(days=5)
+
+    @property
+    def date(self) -> datetime:
+        """The message's Date, the same at every attempt."""
+        return max(self.queued_at, self.send_at or self.queued_at)
 
 
 class EmailTag(models.Model):

@@ -35,6 +35,7 @@ def an_email(tenant: Tenant, **fields) -> EmailLog:
         "to_address": "ana@example.com",
         "subject": content.subject,
         "queued_at": NOON,
+        "tried_since": NOON,
         "next_attempt_at": NOON,
         **fields,
     }
