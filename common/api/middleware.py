@@ -13,6 +13,8 @@ import structlog
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
 from common.slow import SlowQueries
 
@@ -58,6 +60,16 @@ class RequestContextMiddleware:
                 logger.warning("slow request", extra=extra)
         response["X-Request-ID"] = request_id
         return response
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """Pages speak the reader's language, the API speaks English whatever he prefers."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith("/api/"):
+            translation.activate("en")
+        else:
+            super().process_request(request)
 
 
 class ContentSecurityMiddleware:

@@ -331,3 +331,10 @@ def test_answers_do_not_let_a_browser_guess_their_type(client):
 
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.django_db
+def test_the_api_speaks_english_whatever_the_client_prefers(api):
+    response = api.post("/api/v1/domains", {}, headers={"Accept-Language": "pt"})
+
+    assert response.json()["errors"][0]["detail"] == "This field is required."
