@@ -26,7 +26,15 @@ def main() -> None:
         print(f"skipped: {line}")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
         bench = set_up(options, folder=Path(folder), stack=stack, has_servers=not reason)
-        runs = list(measured(bench, names=options.only, runs=options.runs))
+        runs: list[Run] = []
+        try:
+            for run in measured(bench, names=options.only, runs=options.runs):
+                runs.append(run)  # noqa: PERF402  kept when a later one fails
+        finally:
+            show(runs, skipped=skipped)
+
+
+def show(runs: Sequence[Run], *, skipped: Sequence[str]) -> None:
     rows = report.with_ratios(report.medians(runs))
     print(report.table(rows))
     print(f"\nwritten to {report.write(runs, rows=rows, skipped=skipped)}")

@@ -13,8 +13,8 @@ Order {{ order_number }}
 {% for product in products %}{{ product.quantity }} x {{ product.name }}: {{ product.price }}
 {% endfor %}Total: {{ total }}
 """
-FONT = "font-family:-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;color:#23272f"
-CELL = f"{FONT};padding:12px 0;font-size:15px;line-height:22px;border-bottom:1px solid #eeebe4"
+FONT = "font-family:Segoe UI,Roboto,Helvetica,Arial,sans-serif;color:#23272f"
+CELL = f"{FONT};padding:12px 0;font-size:15px;border-bottom:1px solid #eeebe4"
 HTML = f"""\
 <!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Order</title></head>
@@ -29,7 +29,7 @@ HTML = f"""\
 <td style="{CELL}"><img src="https://shop.example/images/{{{{ product.code }}}}.png" width="64"
  height="64" alt=""></td>
 <td style="{CELL}"><a href="https://shop.example/products/{{{{ product.code }}}}"
- style="{FONT};text-decoration:none">{{{{ product.name }}}}</a><br>
+ style="color:#23272f;text-decoration:none">{{{{ product.name }}}}</a><br>
 {{{{ product.description }}}}</td>
 <td style="{CELL};text-align:right">{{{{ product.quantity }}}}</td>
 <td style="{CELL};text-align:right;white-space:nowrap">{{{{ product.price }}}}</td>

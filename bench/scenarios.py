@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -49,7 +49,7 @@ class Bench:
             self.hubs[runtime] = self.stack.enter_context(self._new_hub(runtime))
         return self.hubs[runtime]
 
-    def _new_hub(self, runtime: str):
+    def _new_hub(self, runtime: str) -> AbstractContextManager[Hub]:
         folder = self.folder / f"hub-{runtime}"
         if runtime == "embedded" or self.servers is None:
             return hub(runtime, folder, env={})
