@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Callable
 
@@ -30,6 +31,9 @@ def check_broker() -> None:
     """Connect to the broker within a second."""
     with celery.connection(connect_timeout=1) as broker:
         broker.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+    folder = celery.conf.broker_transport_options.get("data_folder_out")
+    if folder and not os.access(folder, os.W_OK | os.X_OK):
+        raise OSError("the broker's folder can't be written to")  # its transport connects to none
 
 
 def check_cache() -> None:

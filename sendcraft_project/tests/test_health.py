@@ -66,6 +66,17 @@ def test_a_dead_broker_is_named_and_traffic_still_welcome(client, dead_broker):
     assert client.get("/readyz").status_code == 200
 
 
+def test_a_filesystem_broker_without_its_folder_is_named(client, monkeypatch, tmp_path):
+    options = {"data_folder_out": str(tmp_path / "gone")}
+    monkeypatch.setattr(celery.conf, "broker_url", "filesystem://")
+    monkeypatch.setitem(celery.conf, "broker_transport_options", options)
+
+    answer = client.get("/api/v1/health")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["broker"] == "unavailable"
+
+
 def test_a_dead_database_turns_traffic_away_without_saying_why(client, dead_database):
     health, ready, alive = (client.get(path) for path in ("/api/v1/health", "/readyz", "/healthz"))
 
