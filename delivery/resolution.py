@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from accounts.models import EmailAccount
@@ -10,6 +13,25 @@ from common.addresses import parse_address
 from common.errors import Refused
 from templates_app.models import EmailTemplate, TemplateVersion
 from tenants.models import Tenant
+
+# Only what accepting a message needs: wide rows cost more to load than to look up.
+OF_TEMPLATE = (
+    "slug",
+    "is_active",
+    "version",
+    "template_type",
+    "default_account",
+    "track_opens",
+    "track_clicks",
+    "created_at",
+)
+OF_ACCOUNT = (
+    "email_address",
+    "display_name",
+    "is_active",
+    "domain__name",
+    "domain__is_active",
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +54,21 @@ def find_template(reference: str | int, *, tenant: Tenant) -> TemplateVersion:
     Raises:
         Refused: ``not_found`` or ``inactive``.
     """
-    template = EmailTemplate.objects.for_tenant(tenant).named(str(reference)).first()
+    templates = EmailTemplate.objects.for_tenant(tenant).named(str(reference))
+    template = templates.only(*OF_TEMPLATE).first()
     if template is None:
         raise Refused("There is no such template.", code="not_found", attr="template_id")
     if not template.is_active:
         raise Refused("This template is inactive.", code="inactive", attr="template_id")
-    return TemplateVersion.objects.select_related("template").get(
-        template=template, number=template.version
-    )
+    version = copy(_version(template.pk, template.version, template.created_at))
+    version.template = template
+    return version
+
+
+@lru_cache(maxsize=256)
+def _version(template_id: int, number: int, _template_made_at: datetime) -> TemplateVersion:
+    """A version never changes, so it is read once in a process; a rolled-back id may come again."""
+    return TemplateVersion.objects.get(template=template_id, number=number)
 
 
 def find_account(
@@ -50,14 +79,14 @@ def find_account(
     Raises:
         Refused: ``not_found``, ``inactive``, or ``required`` where there is no default.
     """
-    accounts = EmailAccount.objects.for_tenant(tenant).select_related("domain__tenant")
+    accounts = EmailAccount.objects.for_tenant(tenant).select_related("domain")
     if reference is not None:
         key = account_key(reference)
     elif version and version.template.default_account_id:
         key = {"pk": version.template.default_account_id}
     else:
         key = {"default_for": tenant.pk}
-    account = accounts.filter(**key).first()
+    account = accounts.only(*OF_ACCOUNT).filter(**key).first()
     if account is None:
         if reference is None:
             raise Refused(

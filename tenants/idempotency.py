@@ -51,7 +51,10 @@ class Once:
         record = IdempotencyRecord.objects.filter(
             tenant=self.tenant, key_digest=self.key_digest
         ).first()
-        if record is None or record.created_at <= timezone.now() - KEPT:
+        if record is None:
+            return None
+        if record.created_at <= timezone.now() - KEPT:
+            record.delete()
             return None
         if record.request_digest != self.request_digest:
             raise Refused(
@@ -86,9 +89,6 @@ class Once:
             raise
 
     def _reserve(self) -> IdempotencyRecord:
-        old = timezone.now() - KEPT
-        mine = IdempotencyRecord.objects.filter(tenant=self.tenant, key_digest=self.key_digest)
-        mine.filter(created_at__lte=old).delete()
         return IdempotencyRecord.objects.create(
             tenant=self.tenant,
             key_digest=self.key_digest,
