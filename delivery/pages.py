@@ -56,6 +56,10 @@ class UnsubscribeView(View):
     def page(
         request: HttpRequest, email: EmailLog, *, done: bool = False, status: int = 200
     ) -> HttpResponse:
-        unsubscribed = services.is_unsubscribed(email)
-        context = {"email": email, "unsubscribed": unsubscribed, "done": done}
+        context = {
+            "email": email,
+            "is_suppressed": services.is_suppressed(email),
+            "can_return": services.is_unsubscribed(email),
+            "done": done,
+        }
         return render(request, "delivery/unsubscribe.html", context, status=status)

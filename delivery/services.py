@@ -80,7 +80,16 @@ def subscribe_again(email: EmailLog) -> None:
 
 
 def is_unsubscribed(email: EmailLog) -> bool:
+    """Tell whether the recipient could take an unsubscription of the topic back."""
     return unsubscriptions_of(email).exists()
+
+
+def is_suppressed(email: EmailLog) -> bool:
+    """Tell whether the recipient gets no more mail on the topic, for whatever reason."""
+    key, topics = recipient_of(email), {email.topic} - {""}
+    return key in Suppression.objects.covering(
+        [key], tenant=email.tenant, topics=topics, at=timezone.now()
+    )
 
 
 def unsubscriptions_of(email: EmailLog) -> SuppressionQuerySet:

@@ -150,7 +150,7 @@ def database(name: str, default: str) -> dict[str, Any]:
     if not value.startswith(("sqlite:", "mysql:")):
         raise ImproperlyConfigured(f"{name} must be a mysql:// or sqlite:// URL.")
     try:
-        config: dict[str, Any] = dict(env.db_url(name, default=default))
+        config: dict[str, Any] = dict(environ.Env.db_url_config(value))
     except ValueError:  # its text holds the password
         raise ImproperlyConfigured(f"{name} is not a well-formed URL.") from None
     if not config.get("NAME"):

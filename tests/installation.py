@@ -29,6 +29,8 @@ class Installation:
         self.port, self.catcher_port = free_ports(2)
         self.env = {
             "DJANGO_SETTINGS_MODULE": "sendcraft_project.settings.embedded",
+            # Empty means the embedded default, whatever the suite itself runs on.
+            **dict.fromkeys(("DATABASE_URL", "BROKER_URL", "CACHE_URL", "EMAIL_URL"), ""),
             "SENDCRAFT_DATA": str(folder),
             "SENDCRAFT_PORT": str(self.port),
             "SENDCRAFT_CATCHER_PORT": str(self.catcher_port),

@@ -112,3 +112,13 @@ def test_a_forged_link_is_not_found(path, change):
     assert Client().get(forged).status_code == 404
     assert Client().post(forged, ONE_CLICK).status_code == 404
     assert not Suppression.objects.exists()
+
+
+def test_somebody_whom_staff_suppressed_is_told_so_and_can_not_come_back_by_himself(tenant, path):
+    suppress("ana@example.com", tenant=tenant)
+
+    page = Client().post(path, {"action": "subscribe"}).content.decode()
+
+    assert 'value="subscribe"' not in page
+    assert 'value="One-Click"' not in page
+    assert Suppression.objects.count() == 1

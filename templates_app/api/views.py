@@ -93,7 +93,7 @@ class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSe
         examples=[examples.A_NEW_TEMPLATE, examples.A_TEMPLATE],
     )
     def update(self, request: Request, ref: str) -> Response:
-        return self._change(self._given())
+        return self._change()
 
     @extend_schema(
         summary="Change a template",
@@ -103,7 +103,7 @@ class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSe
         examples=[examples.A_NEW_SUBJECT, examples.A_TEMPLATE],
     )
     def partial_update(self, request: Request, ref: str) -> Response:
-        return self._change(self._given(partial=True))
+        return self._change(partial=True)
 
     @extend_schema(
         summary="Delete a template",
@@ -142,8 +142,9 @@ class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSe
         given: Mapping[str, Any] = serializer.validated_data
         return given
 
-    def _change(self, changes: Mapping[str, Any]) -> Response:
+    def _change(self, *, partial: bool = False) -> Response:
         template = self.get_object()
+        changes = self._given(partial=partial)
         changed = services.update_template(template, author=self.author, changes=changes)
         return self._answer(changed)
 
@@ -186,5 +187,6 @@ class VersionViewSet(OfTenant, ListModelMixin, TenantViewSet[TemplateVersion]):
     def restore(self, request: Request, ref: str, number: int) -> Response:
         versions = self.template(ref).versions.select_related("template__tenant")
         version = get_object_or_404(versions, number=number)
+        self.expect_no_fields()
         template = services.restore_version(version, author=self.author)
         return Response(TemplateSerializer(template).data)

@@ -441,3 +441,10 @@ def test_a_key_without_the_scope_is_refused(tenant, template):
     assert sender.post(f"{URL}/order/test", {}).status_code == 403
     assert writer.get(f"{URL}/order").status_code == 200
     assert writer.get(f"{URL}/order/versions").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_template_that_is_not_there_is_a_404_whatever_the_body(api):
+    response = api.patch("/api/v1/templates/nothing", {"colour": "red"})
+
+    assert response.status_code == 404

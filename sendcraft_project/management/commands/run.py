@@ -83,7 +83,7 @@ def web() -> Program:
     """gunicorn with one process, since SQLite has one writer, and threads for slow clients."""
     options = (
         f"--bind {HOST}:{settings.PORT} --workers 1 --worker-class gthread --threads 8 "
-        "--timeout 60 --graceful-timeout 10 --log-level warning --no-control-socket"
+        "--timeout 60 --graceful-timeout 10 --keep-alive 75 --log-level warning --no-control-socket"
     )
     target = "sendcraft_project.wsgi:application"
     return Program("web", (PYTHON, "-m", "gunicorn", target, *options.split()))
