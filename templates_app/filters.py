@@ -200,7 +200,7 @@ def _escape(value: object) -> Markup:
 
 @register("safe", plain="striptags")
 def _safe(value: object) -> object:
-    raise NotImplementedError  # minijinja's own: it marks the value and costs nothing
+    return value  # only its name counts: minijinja's own marks the value and costs nothing
 
 
 @register("length", "count")
