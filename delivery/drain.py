@@ -1,38 +1,16 @@
-"""One bounded run over an account's due messages, over at most one connection."""
+"""One bounded run over an account's due messages."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Sequence
-from datetime import datetime
 
-from django.db import DatabaseError, InterfaceError
-
-from accounts.services import connection_of
-from common import network
-from common.errors import PermanentError, TransientError
-from common.keyring import SecretUnreadable
-from common.smtp import (
-    AccountError,
-    ConnectionFailed,
-    Envelope,
-    Receipt,
-    SMTPSession,
-    Stage,
-    open_session,
-)
-from delivery import backoff, outcomes, stopping
+from delivery import stopping
+from delivery.books import Books
+from delivery.feed import Feed
+from delivery.lane import Lane
 from delivery.ledger import Ledger
 from delivery.orm import in_thread
-from delivery.outcomes import Attempt
-from delivery.replies import Verdict, judge
-from logs import transitions
-from logs.models import EmailLog
-from logs.transitions import Outcome
-
-logger = logging.getLogger(__name__)
 
 SECONDS = 15.0
 LOOK_EVERY = 0.5
@@ -43,16 +21,16 @@ class Drain:
     """Claims, sends and records until nothing is due, its time is over or the server fails."""
 
     def __init__(self, account_id: int, *, seconds: float = SECONDS) -> None:
-        self._ledger = Ledger(account_id)
-        self._session: SMTPSession | None = None
         self._over_at = time.monotonic() + seconds
-        self._has_recovered = False
+        self._ledger = Ledger(account_id)
+        self._feed = Feed(self._ledger, is_over=self._is_over)
+        self._books = Books(self._ledger)
 
     async def run(self) -> bool:
         """Return whether more is due that another drain could send at once.
 
-        When the worker has to stop, the message in hand gets 20 seconds. One that was cut off
-        after its data had begun stays with its lease, and counts as of unknown outcome.
+        When the worker has to stop, the messages in hand get 20 seconds. One that was cut off
+        after its data had begun stays in the journal, and counts as of unknown outcome.
         """
         work = asyncio.create_task(self._work())
         try:
@@ -62,141 +40,20 @@ class Drain:
                     work.cancel()
             return False if work.cancelled() else work.result()
         finally:
-            await self._hang_up()
-            await in_thread(self._ledger.close)
+            await self._close()
 
     async def _work(self) -> bool:
-        while not self._is_over():
-            batch = await in_thread(self._ledger.claim)
-            if not batch or not await self._deliver_all(batch):
-                return False
-        return not stopping.is_asked()
+        await Lane(self._ledger, feed=self._feed, books=self._books).run()
+        return self._feed.has_more and not stopping.is_asked()
 
     def _is_over(self) -> bool:
         return time.monotonic() >= self._over_at or stopping.is_asked()
 
-    async def _deliver_all(self, batch: Sequence[EmailLog]) -> bool:
-        """Return False where the rest had better wait; the end gives it back."""
-        for email in batch:
-            if self._is_over():
-                return True
-            if not await self._deliver(email):
-                return False
-        return True
-
-    async def _deliver(self, email: EmailLog) -> bool:
-        """Make one attempt and record what it came to; False: the others had better wait."""
-        began_at = self._ledger.now()
+    async def _close(self) -> None:
+        """Store everything and give the rest back; what fails to be stored is in the journal."""
         try:
-            prepared = await in_thread(self._ledger.prepare, email)
-            if isinstance(prepared, Outcome):
-                await in_thread(self._ledger.record, prepared)
-                return True
-            return await self._send(email, prepared)
-        except SecretUnreadable as error:
-            logger.error("a secret can't be read", extra={"account": self._ledger.account_id})
-            return await self._wait_with_all(email, reason=str(error))
-        except (DatabaseError, InterfaceError):
-            raise
-        except Exception:
-            # One message that trips over a fault of ours must not hold up all others.
-            logger.exception("delivery failed", extra={"email": email.pk})
-            self._drop_session()
-            attempt = Attempt(email, began_at=began_at, at=self._ledger.now())
-            await in_thread(self._ledger.record, outcomes.of_fault(attempt))
-            return True
-
-    async def _send(self, email: EmailLog, envelope: Envelope) -> bool:
-        began_at = self._ledger.now()
-        try:
-            await self._connect()
-            if not await in_thread(transitions.note_data, email):
-                return True  # taken back: another worker has it
-            receipt = await self._exchange(envelope)
-        except AccountError as error:
-            return await self._account_failed(email, error)
-        except (PermanentError, TransientError) as error:
-            attempt = self._attempt(email, began_at, error)
-            await in_thread(self._ledger.record, outcomes.of_error(attempt, error))
-            return isinstance(error, PermanentError) or self._leave_alone(str(error))
-        return await self._received(self._attempt(email, began_at), receipt)
-
-    async def _received(self, attempt: Attempt, receipt: Receipt) -> bool:
-        """Record the server's words; False where they are about more than this message."""
-        for word in receipt.outcomes.values():
-            if judge(word) is Verdict.ACCOUNT:
-                await in_thread(self._ledger.pause, str(word.reply))
-                await in_thread(self._ledger.release, [attempt.email])
-                return False
-        await in_thread(
-            self._ledger.record,
-            outcomes.of_receipt(attempt, receipt),
-            bad_addresses=outcomes.bad_addresses(receipt),
-        )
-        busy = [word for word in receipt.outcomes.values() if judge(word) is Verdict.BUSY]
-        if busy:
-            return self._leave_alone(str(busy[0].reply))
-        self._recovered()
-        return True
-
-    async def _account_failed(self, email: EmailLog, error: AccountError) -> bool:
-        """Credentials and certificates wait for a person; a refused connection only for long."""
-        if error.code == "refused_by_server" and error.stage is Stage.CONNECT:
-            return await self._wait_with_all(email, reason=str(error))
-        await in_thread(self._ledger.pause, str(error))
-        await in_thread(self._ledger.release, [email])
-        return False
-
-    async def _wait_with_all(self, email: EmailLog, *, reason: str) -> bool:
-        backoff.begin(self._ledger.account_id, reason=reason, at_once_longest=True)
-        await in_thread(self._ledger.release, [email])
-        return False
-
-    def _leave_alone(self, reason: str) -> bool:
-        self._drop_session()
-        backoff.begin(self._ledger.account_id, reason=reason)
-        return False
-
-    def _recovered(self) -> None:
-        if not self._has_recovered:
-            backoff.end(self._ledger.account_id)
-            self._has_recovered = True
-
-    async def _connect(self) -> None:
-        if self._session is None or not self._session.is_open:
-            self._session = None
-            self._session = await open_session(
-                connection_of(self._ledger.account), policy=network.default_policy()
-            )
-            self._is_fresh = True
-
-    async def _exchange(self, envelope: Envelope) -> Receipt:
-        """Send over the kept session; one that the server has ended meanwhile is replaced once."""
-        assert self._session is not None  # noqa: S101  _connect made it
-        was_fresh, self._is_fresh = self._is_fresh, False
-        try:
-            return await self._session.send(envelope)
-        except ConnectionFailed:
-            if was_fresh:
-                raise
-        await self._connect()
-        self._is_fresh = False
-        return await self._session.send(envelope)
-
-    def _attempt(
-        self, email: EmailLog, began_at: datetime, error: Exception | None = None
-    ) -> Attempt:
-        transcript: tuple[tuple[str, str], ...] = getattr(error, "transcript", ())
-        if not transcript and self._session is not None:
-            transcript = self._session.transcript
-        return Attempt(email, began_at=began_at, at=self._ledger.now(), transcript=transcript)
-
-    def _drop_session(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    async def _hang_up(self) -> None:
-        if self._session is not None:
-            await self._session.quit()
-            self._session = None
+            await self._feed.close()
+            await self._books.close()
+            await in_thread(self._ledger.close)
+        finally:
+            self._ledger.let_go()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import EmailAccount
 from common.clock import DatabaseClock
-from delivery import backoff, doorbell, liveness, slots
+from delivery import backoff, doorbell, recovery
 from delivery.drain import Drain
 from logs import transitions
-from logs.models import EmailLog, EmailStatus, Priority
+from logs.models import EmailLog, Priority
 from tenants.models import Mode
 
 logger = logging.getLogger(__name__)
@@ -22,13 +22,14 @@ logger = logging.getLogger(__name__)
 def drain_account(account_id: int) -> None:
     """Send what is due on the account for about 15 seconds, then ring for what is left."""
     doorbell.answer(account_id)
+    recovery.settle_dead()
     if asyncio.run(Drain(account_id).run()):
         doorbell.ring(account_id)
 
 
 def sweep() -> None:
     """Take back what lost its worker and ring for every account with mail to send."""
-    liveness.bury_dead(_end_leases)
+    recovery.settle_dead()
     at = DatabaseClock().now()
     if taken_back := transitions.take_back_expired(at=at):
         logger.warning("expired leases taken back", extra={"accounts": taken_back})
@@ -49,11 +50,3 @@ def accounts_to_ring(*, at: datetime) -> list[int]:
 
 def _ids(accounts: QuerySet[EmailAccount]) -> list[int]:
     return list(accounts.order_by("pk").values_list("pk", flat=True))
-
-
-def _end_leases(worker: str) -> None:
-    """Let everything that a dead process held be free at once, not when its lease ends."""
-    over = DatabaseClock().now() - timedelta(seconds=1)
-    held = EmailLog.objects.filter(status=EmailStatus.SENDING, lease_token__startswith=worker)
-    held.update(leased_until=over)
-    slots.give_back(worker)

@@ -13,13 +13,14 @@ from django.db.models import F, prefetch_related_objects
 
 from accounts.models import EmailAccount
 from accounts.services import connection_settings
-from common.addresses import Address, normalized
 from common.clock import DatabaseClock
 from common.errors import Refused
 from common.smtp import Envelope
-from delivery import building, liveness, outcomes, slots
+from delivery import building, outcomes, recording, slots
 from delivery.dkim import Signer
-from delivery.models import Suppression, SuppressionReason
+from delivery.journal import Journal
+from delivery.models import Suppression
+from delivery.recording import Entry, key_of
 from delivery.status import why_held
 from logs import transitions
 from logs.models import EmailLog, EmailStatus, EventType, Lease
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=3)
 """Longer than the time in which messages are begun, and one opening and one delivery after it."""
-AT_ONCE = 20
+AT_ONCE = 50
 LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -42,15 +43,22 @@ class Ledger:
 
     def __init__(self, account_id: int) -> None:
         self.account_id = account_id
-        self._token = ""
+        self._journal: Journal | None = None
         self._has_slot = False
-        self._signers: list[Signer] | None = None
+        self._signers: list[Signer] = []
+        self._suppressed: set[tuple[str, str]] = set()
         self._clock = ServerTime()
 
     def now(self) -> datetime:
         return self._clock.now()
 
-    def claim(self) -> list[EmailLog]:
+    @property
+    def journal(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal()
+        return self._journal
+
+    def claim(self, *, most: int = AT_ONCE) -> list[EmailLog]:
         """Return a few due messages, none when others must send them or they have to wait.
 
         Test mail does not wait for an account that can't send: it never reaches the server.
@@ -65,7 +73,9 @@ class Ledger:
             emails = emails.filter(mode=Mode.TEST)
         elif not self._take_slot():
             return []
-        claimed = emails.claim(self._lease(), at=self.now(), most=AT_ONCE)
+        with transaction.atomic():
+            claimed = emails.claim(self._lease(), at=self.now(), most=most)
+            _count_uses(claimed)
         if claimed:
             self._attend(claimed)
         return claimed
@@ -77,7 +87,7 @@ class Ledger:
         if email.to_address in email.recipient_outcomes and not email.recipients:
             return outcomes.settled_before(email, at=self.now())
         try:
-            data = building.build_message(email, signers=self._all_signers())
+            data = building.build_message(email, signers=self._signers)
         except Refused as refusal:
             code = "template_error" if email.content.template_version else refusal.code
             return outcomes.failed(email, code=code, message=str(refusal), at=self.now())
@@ -90,21 +100,23 @@ class Ledger:
             envelope_id=str(email.tracking_id),
         )
 
-    def record(self, outcome: Outcome, *, bad_addresses: Sequence[str] = ()) -> None:
-        """Store an outcome, and that addresses do not exist, unless the row was taken back."""
-        with transaction.atomic():
-            is_ours = bool(transitions.record([outcome]))
-            for address in bad_addresses if is_ours else ():
-                _suppress(address, source=outcome.email, at=outcome.at)
-        if not is_ours:
-            extra = {"email": outcome.email.pk, "outcome": outcome.kind.value}
-            logger.warning("an outcome came too late", extra=extra)
-        if outcome.kind == EventType.SENT and outcome.email.mode == Mode.LIVE:
-            self._note_use(outcome.at)
+    def note_data(self, emails: Sequence[EmailLog]) -> list[EmailLog]:
+        """Store that the messages may go from now on; returns those that are still held."""
+        return transitions.note_data(emails)
+
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Store outcomes, and which addresses do not exist; rows taken back stay as they are."""
+        stored = [entry.outcome for entry in recording.record(entries)]
+        self.journal.settle(outcome.email for outcome in stored)
+        sent = [each.at for each in stored if each.kind == EventType.SENT and _is_live(each)]
+        if sent:
+            self._note_use(max(sent))
 
     def release(self, emails: Iterable[EmailLog]) -> None:
         """Put claimed messages back that were not begun; no retry is counted."""
-        transitions.release(emails, at=self.now())
+        released = list(emails)
+        transitions.release(released, at=self.now())
+        self.journal.settle(released)
 
     def pause(self, reason: str) -> None:
         """Hold the account's mail until it passes a test, unless it was changed meanwhile."""
@@ -114,17 +126,21 @@ class Ledger:
             logger.warning("account paused", extra={"account": now.pk, "reason": reason})
 
     def close(self) -> None:
-        """Give back what is still held; what may have gone out is left to its lease's end."""
-        if not self._token:
+        """Give back what is still held; what may have gone out is left to the journal's reader."""
+        if self._journal is None:
             return
-        mine = EmailLog.objects.filter(lease_token=self._token, status=EmailStatus.SENDING)
-        self.release(mine.filter(in_data=False))
-        if self._has_slot:
-            slots.give_back(self._token)
+        mine = EmailLog.objects.filter(lease_token=self.journal.token, status=EmailStatus.SENDING)
+        self.release(mine.exclude(pk__in=[pk for pk, _ in self.journal.unsettled]))
+        slots.give_back(self.journal.token)
+
+    def let_go(self) -> None:
+        """Leave what is not settled to the next drain or sweep of this machine."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
     def _lease(self) -> Lease:
-        self._token = self._token or liveness.new_token()
-        return Lease(self.account_id, until=self.now() + LEASE, token=self._token)
+        return Lease(self.account_id, until=self.now() + LEASE, token=self.journal.token)
 
     def _take_slot(self) -> bool:
         if not self._has_slot:
@@ -133,28 +149,20 @@ class Ledger:
         return self._has_slot
 
     def _attend(self, emails: Sequence[EmailLog]) -> None:
-        """Load what the messages are made of and count the templates they use."""
+        """Load what the messages are made of, once for all."""
         for email in emails:
             email.account = self.account
         prefetch_related_objects(
             emails, "tenant", "content__template_version", "content__attachments"
         )
-        self._signers = None  # a key may have been verified, or withdrawn, since
-        self._suppressed = _suppressed(emails, at=self.now())
-        used = Counter(email.template_id for email in emails if email.attempt == 1)
-        for template_id in sorted(pk for pk in used if pk is not None):
-            template = EmailTemplate.objects.filter(pk=template_id)
-            template.update(usage_count=F("usage_count") + used[template_id])
-
-    def _all_signers(self) -> list[Signer]:
-        if self._signers is None:
-            self._signers = building.signers_of(self.account.domain)
-        return self._signers
+        # A key may have been verified or withdrawn, an address suppressed, since the last claim.
+        self._signers = building.signers_of(self.account.domain)
+        self._suppressed |= _suppressed(emails, at=self.now())
 
     def _mark_suppressed(self, email: EmailLog) -> Outcome | None:
         """Leave out copies that may not be mailed any more; without its recipient it ends."""
         for address in email.recipients:
-            if (email.topic, _key(address)) not in self._suppressed:
+            if (email.topic, key_of(address)) not in self._suppressed:
                 continue
             if address == email.to_address:
                 message = "The recipient was suppressed after the message was accepted."
@@ -189,7 +197,7 @@ def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> set[tuple[str, s
     by_topic: dict[tuple[Tenant, str], set[str]] = {}
     for email in emails:
         keys = by_topic.setdefault((email.tenant, email.topic), set())
-        keys.update(map(_key, email.recipients))
+        keys.update(map(key_of, email.recipients))
     return {
         (topic, key)
         for (tenant, topic), keys in by_topic.items()
@@ -202,23 +210,13 @@ def _covered(keys: Iterable[str], *, tenant: Tenant, topic: str, at: datetime) -
     return Suppression.objects.covering(keys, tenant=tenant, topics=topics, at=at)
 
 
-def _suppress(address: str, *, source: EmailLog, at: datetime) -> None:
-    """Keep all further mail from an address that does not exist."""
-    entries = Suppression.objects.for_tenant(source.tenant)
-    if entries.in_force(at=at).filter(address=_key(address), topic="").exists():
-        return
-    Suppression.objects.update_or_create(
-        tenant=source.tenant,
-        address=_key(address),
-        topic="",
-        defaults={
-            "reason": SuppressionReason.HARD_BOUNCE,
-            "source": source,
-            "created_at": at,
-            "expires_at": None,
-        },
-    )
+def _count_uses(emails: Sequence[EmailLog]) -> None:
+    """Count the templates of messages that are tried for the first time."""
+    used = Counter(email.template_id for email in emails if email.attempt == 1)
+    for template_id in sorted(pk for pk in used if pk is not None):
+        template = EmailTemplate.objects.filter(pk=template_id)
+        template.update(usage_count=F("usage_count") + used[template_id])
 
 
-def _key(address: str) -> str:
-    return normalized(Address(address))
+def _is_live(outcome: Outcome) -> bool:
+    return outcome.email.mode == Mode.LIVE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from django.db.models import QuerySet
 from common.errors import Conflict, OutcomeUnknown, Refused
 from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
 from logs.signals import email_event, emails_due
+from logs.updating import update_each
 
 BATCH = 500
 FURTHEST = timedelta(days=366)
@@ -53,9 +55,9 @@ class Outcome:
         if self.kind not in _STATUS or (self.kind == EventType.DEFERRED) != bool(self.until):
             raise ValueError("an outcome is sent, deferred until a time, bounced or failed")
 
-    @property
+    @cached_property
     def changes(self) -> dict[str, Any]:
-        """The row's new values; an end has its time in a column of its own."""
+        """The row's new values, the same if they are stored again after a broken transaction."""
         changes = {
             "status": _STATUS[self.kind],
             "next_attempt_at": self.until,
@@ -93,11 +95,11 @@ def record(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
     An outcome of an attempt that was taken back changes nothing and is left out.
     """
-    stored = [
-        outcome
-        for outcome in outcomes
-        if _change(outcome.email, EmailLog.objects.held(outcome.email), **outcome.changes)
-    ]
+    held = _held(outcome.email for outcome in outcomes)
+    stored = [each for each in outcomes if (each.email.pk, each.email.attempt) in held]
+    update_each({outcome.email.pk: outcome.changes for outcome in stored})
+    for outcome in stored:
+        _follow(outcome.email, outcome.changes)
     write(event for outcome in stored for event in outcome.events())
     return stored
 
@@ -105,13 +107,21 @@ def record(outcomes: Sequence[Outcome]) -> list[Outcome]:
 @transaction.atomic
 def release(emails: Iterable[EmailLog], *, at: datetime) -> int:
     """Put claimed messages back whose delivery never began; no retry is counted."""
-    changes = {"status": EmailStatus.QUEUED, "updated_at": at, **_UNHELD}
-    return sum(_change(email, EmailLog.objects.held(email), **changes) for email in emails)
+    held = [pk for pk, _ in _held(emails)]
+    return EmailLog.objects.filter(pk__in=held).update(
+        status=EmailStatus.QUEUED, updated_at=at, **_UNHELD
+    )
 
 
-def note_data(email: EmailLog) -> bool:
-    """Store that the message's data is about to go; False: hands off, it was taken back."""
-    return _change(email, EmailLog.objects.held(email), in_data=True)
+@transaction.atomic
+def note_data(emails: Sequence[EmailLog]) -> list[EmailLog]:
+    """Store that the messages' data may go from now on; the others were taken back: hands off.
+
+    Noted ahead, so ``emails`` themselves still say whether theirs has really begun.
+    """
+    held = _held(emails)
+    EmailLog.objects.filter(pk__in=[pk for pk, _ in held]).update(in_data=True)
+    return [email for email in emails if (email.pk, email.attempt) in held]
 
 
 # What nobody found out
@@ -243,12 +253,24 @@ def event_of(
     )
 
 
+def _held(emails: Iterable[EmailLog]) -> set[tuple[int, int]]:
+    """Lock the rows that these attempts still hold and return key and attempt of each."""
+    attempts = {(email.pk, email.attempt) for email in emails}
+    rows = EmailLog.objects.filter(pk__in={pk for pk, _ in attempts}, status=EmailStatus.SENDING)
+    locked = rows.select_for_update().order_by("pk").values_list("pk", "attempt")
+    return attempts.intersection(locked)
+
+
+def _follow(email: EmailLog, changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(email, name, value)
+
+
 def _change(email: EmailLog, rows: QuerySet[EmailLog], **changes: Any) -> bool:
     """Update the row if it is still among ``rows``, and ``email`` with it."""
     if not rows.update(**changes):
         return False
-    for name, value in changes.items():
-        setattr(email, name, value)
+    _follow(email, changes)
     return True
 
 

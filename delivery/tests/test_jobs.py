@@ -555,14 +555,14 @@ def test_what_a_dead_process_held_is_free_at_the_next_sweep(account, server, set
     email.refresh_from_db()
     assert email.status == "sending"  # this process lives
 
-    dead = "0123456789abcdef"
-    (settings.DATA_DIR / "workers" / dead).touch()
-    EmailLog.objects.update(lease_token=dead + "0" * 16)
+    dead = "0123456789abcdef" * 2
+    (settings.DATA_DIR / "journal" / dead).touch()
+    EmailLog.objects.update(lease_token=dead)
     jobs.sweep()
 
     email.refresh_from_db()
     assert email.status == "queued"
-    assert not (settings.DATA_DIR / "workers" / dead).exists()
+    assert not (settings.DATA_DIR / "journal" / dead).exists()
     ledger.close()
 
 

@@ -183,9 +183,9 @@ def test_a_late_worker_changes_nothing_after_its_message_was_taken_back(email, a
     assert email.status == EmailStatus.SENDING
     assert announced == []
     assert history(email) == []
-    assert not transitions.note_data(late)
+    assert not transitions.note_data([late])
     assert transitions.release([late], at=LATER) == 0
-    assert transitions.note_data(current)
+    assert transitions.note_data([current]) == [current]
 
 
 def test_one_lost_message_does_not_spoil_the_rest_of_the_batch(tenant):
@@ -252,7 +252,7 @@ def test_a_lease_that_still_runs_is_left_alone(email):
 
 
 def test_a_lease_that_expired_in_the_data_goes_again_and_says_that_nobody_knows(email):
-    transitions.note_data(claimed(email, lasting=timedelta(seconds=30)))
+    transitions.note_data([claimed(email, lasting=timedelta(seconds=30))])
 
     transitions.take_back_expired(at=LATER)
 
@@ -267,7 +267,7 @@ def test_a_message_that_is_lost_again_and_again_waits_longer_and_is_given_up_in_
     email = an_email(tenant)
     waits, at = [], NOON
     while email.status == EmailStatus.QUEUED:
-        transitions.note_data(claimed(email, at=at, lasting=timedelta(seconds=30)))
+        transitions.note_data([claimed(email, at=at, lasting=timedelta(seconds=30))])
         at += timedelta(minutes=1)
         transitions.take_back_expired(at=at)
         email.refresh_from_db()
@@ -284,7 +284,7 @@ def test_a_tenant_that_wants_nothing_twice_gets_a_failure_instead_of_a_copy(tena
     tenant.never_twice = True
     tenant.save()
     email = an_email(tenant)
-    transitions.note_data(claimed(email, lasting=timedelta(seconds=30)))
+    transitions.note_data([claimed(email, lasting=timedelta(seconds=30))])
 
     transitions.take_back_expired(at=LATER)
 
@@ -297,7 +297,7 @@ def test_a_tenant_that_wants_nothing_twice_gets_a_failure_instead_of_a_copy(tena
 def test_taking_back_works_through_more_than_one_bounded_batch(tenant, monkeypatch):
     monkeypatch.setattr(transitions, "BATCH", 2)
     emails = [an_email(tenant) for _ in range(5)]
-    transitions.note_data(claimed(emails[0], lasting=timedelta(seconds=30)))
+    transitions.note_data([claimed(emails[0], lasting=timedelta(seconds=30))])
 
     assert transitions.take_back_expired(at=LATER) == [emails[0].account_id]
 

@@ -1,0 +1,81 @@
+"""Storing what attempts came to, many at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from common.addresses import Address, normalized
+from delivery.models import Suppression, SuppressionReason
+from logs import transitions
+from logs.models import EmailLog
+from logs.transitions import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An outcome, and the recipients of it that do not exist."""
+
+    outcome: Outcome
+    bad_addresses: Sequence[str] = ()
+
+
+def record(entries: Sequence[Entry]) -> list[Entry]:
+    """Store the outcomes in one transaction; returns those that nothing more is to be done about.
+
+    Where that fails for a reason of its own, each is stored by itself: one message that can't
+    be stored must not spoil the others. It is left to its lease.
+    """
+    try:
+        _record(entries)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        if len(entries) > 1:
+            return [stored for entry in entries for stored in record([entry])]
+        logger.exception("an outcome was not stored", extra={"email": entries[0].outcome.email.pk})
+        return []
+    return list(entries)
+
+
+def key_of(address: str) -> str:
+    """Return the form of a recipient's address under which its spellings meet."""
+    return normalized(Address(address))
+
+
+@transaction.atomic
+def _record(entries: Sequence[Entry]) -> None:
+    stored = transitions.record([entry.outcome for entry in entries])
+    in_time = {id(outcome) for outcome in stored}
+    for entry in entries:
+        outcome = entry.outcome
+        if id(outcome) not in in_time:
+            extra = {"email": outcome.email.pk, "outcome": outcome.kind.value}
+            logger.warning("an outcome came too late", extra=extra)
+            continue
+        for address in entry.bad_addresses:
+            _suppress(address, source=outcome.email, at=outcome.at)
+
+
+def _suppress(address: str, *, source: EmailLog, at: datetime) -> None:
+    """Keep all further mail from an address that does not exist."""
+    entries = Suppression.objects.for_tenant(source.tenant)
+    if entries.in_force(at=at).filter(address=key_of(address), topic="").exists():
+        return
+    Suppression.objects.update_or_create(
+        tenant=source.tenant,
+        address=key_of(address),
+        topic="",
+        defaults={
+            "reason": SuppressionReason.HARD_BOUNCE,
+            "source": source,
+            "created_at": at,
+            "expires_at": None,
+        },
+    )
