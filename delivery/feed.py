@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from logs.models import EmailLog
 
 CLAIM_EVERY = 0.5
 NOTE_EVERY = 0.1
-FIRST_CLAIM, FIRST_NOTE = 20, 4
+FIRST_CLAIM, FIRST_NOTE = 30, 4
 
 
 class Feed:
@@ -80,8 +79,7 @@ class Feed:
         """Claim nothing more; what waits here is still held."""
         if self._claiming is not None:
             self._claiming.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._claiming
+            await asyncio.wait({self._claiming})
 
     async def _claim(self) -> None:
         self._claim_ahead()

@@ -55,6 +55,16 @@ class Lane:
         finally:
             await self._hang_up()
 
+    async def can_open(self) -> bool:
+        """Connect ahead of the first message; False where the server does not want that."""
+        try:
+            await self._connect()
+        except (PermanentError, TransientError, SecretUnreadable) as error:
+            extra = {"account": self._ledger.account_id, "error": type(error).__name__}
+            logger.info("no further connection", extra=extra)
+            return False
+        return True
+
     async def _deliver(self, email: EmailLog) -> bool:
         """Make one attempt and enter what it came to; False: the others had better wait."""
         began_at = self._ledger.now()

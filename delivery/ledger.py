@@ -15,6 +15,7 @@ from accounts.models import EmailAccount
 from accounts.services import connection_settings
 from common.clock import DatabaseClock
 from common.errors import Refused
+from common.keyring import SecretUnreadable
 from common.smtp import Envelope
 from delivery import building, outcomes, recording, slots
 from delivery.dkim import Signer
@@ -46,6 +47,7 @@ class Ledger:
         self._journal: Journal | None = None
         self._has_slot = False
         self._signers: list[Signer] = []
+        self._unreadable: SecretUnreadable | None = None
         self._suppressed: set[tuple[str, str]] = set()
         self._clock = ServerTime()
 
@@ -81,11 +83,17 @@ class Ledger:
         return claimed
 
     def prepare(self, email: EmailLog) -> Envelope | Outcome:
-        """Return what to send, or the outcome where nothing is."""
+        """Return what to send, or the outcome where nothing is.
+
+        Raises:
+            SecretUnreadable: the account's domain has a key that can't be decrypted.
+        """
         if refused := self._mark_suppressed(email):
             return refused
         if email.to_address in email.recipient_outcomes and not email.recipients:
             return outcomes.settled_before(email, at=self.now())
+        if self._unreadable:
+            raise self._unreadable
         try:
             data = building.build_message(email, signers=self._signers)
         except Refused as refusal:
@@ -99,6 +107,11 @@ class Ledger:
             data=data,
             envelope_id=str(email.tracking_id),
         )
+
+    def take_more_slots(self) -> int:
+        """Return for how many further connections slots were taken."""
+        lease, now = self._lease(), self.now()
+        return slots.take_some(self.account, token=lease.token, until=lease.until, at=now)
 
     def note_data(self, emails: Sequence[EmailLog]) -> list[EmailLog]:
         """Store that the messages may go from now on; returns those that are still held."""
@@ -156,7 +169,10 @@ class Ledger:
             emails, "tenant", "content__template_version", "content__attachments"
         )
         # A key may have been verified or withdrawn, an address suppressed, since the last claim.
-        self._signers = building.signers_of(self.account.domain)
+        try:
+            self._signers = building.signers_of(self.account.domain)
+        except SecretUnreadable as error:
+            self._unreadable = error
         self._suppressed |= _suppressed(emails, at=self.now())
 
     def _mark_suppressed(self, email: EmailLog) -> Outcome | None:

@@ -24,6 +24,13 @@ def take(account: EmailAccount, *, token: str, until: datetime, at: datetime) ->
     return any(_add(slot, number=number) for number in numbers if number not in known)
 
 
+def take_some(account: EmailAccount, *, token: str, until: datetime, at: datetime) -> int:
+    """Hold half of the connections that are free and return how many; other workers want some."""
+    held = ConnectionSlot.objects.filter(account=account, leased_until__gte=at).count()
+    wanted = (account.max_connections - held + 1) // 2
+    return sum(take(account, token=token, until=until, at=at) for _ in range(wanted))
+
+
 def give_back(token: str) -> None:
     """Free what is held under ``token``; with the beginning of tokens, all of theirs."""
     held = ConnectionSlot.objects.filter(token__startswith=token)

@@ -76,7 +76,7 @@ def wait_until_sent(count: int, *, installation: Installation, worker: RunningPr
 
 def test_a_killed_worker_loses_nothing_and_repeats_no_more_than_was_on_the_wire(installation):
     with ScriptedServer() as server, installation.web():
-        installation.account("shop@shop.test", port=server.port)
+        installation.account("shop@shop.test", port=server.port, max_connections=CONNECTIONS)
         with installation.worker() as worker:
             ids = accepted(installation, MESSAGES)
             until(lambda: len(server.messages) >= 100, timeout=60, what="100 messages")

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import EmailAccount
-from common.tests.smtp_server import DROP, ScriptedServer
+from common.tests.smtp_server import DROP, Drip, ScriptedServer
 from delivery import doorbell, jobs, slots, stopping
 from delivery.ledger import Ledger
 from delivery.models import Suppression
@@ -414,6 +414,41 @@ def test_an_account_never_has_more_connections_than_it_allows(account, server):
     drained(email)
 
     assert (held, email.status) == ("queued", "sent")
+
+
+def test_a_slow_server_gets_more_connections_up_to_the_limit_and_each_message_once(account, server):
+    EmailAccount.objects.filter(pk=account.pk).update(max_connections=3)
+    server.always("BODY", [b"250 ", Drip(b"2.0.0 queued\r\n", every=0.01)])
+    queue_many(account, 60)
+
+    jobs.drain_account(account.pk)
+
+    assert statuses() == {"sent"}
+    assert sorted(recipients(server)) == sorted(set(recipients(server)))
+    assert len(server.connections) == 3
+    assert not slots.ConnectionSlot.objects.exclude(token="").exists()
+
+
+def test_a_server_that_refuses_further_connections_costs_no_message_a_try(account, server):
+    server.on("BANNER", "220 hello").always("BANNER", ["421 4.7.0 too many connections", DROP])
+    server.always("BODY", [b"250 ", Drip(b"2.0.0 queued\r\n", every=0.005)])
+    queue_many(account, 60)
+
+    jobs.drain_account(account.pk)
+
+    assert statuses() == {"sent"}
+    assert not EmailLog.objects.filter(retry_count__gt=0).exists()
+    assert len(server.connections) > 1
+
+
+def test_half_of_the_free_slots_are_left_to_other_workers(account):
+    EmailAccount.objects.filter(pk=account.pk).update(max_connections=8)
+    account.refresh_from_db()
+    now = timezone.now()
+
+    taken = [slots.take_some(account, token=str(n), until=now + SOON, at=now) for n in range(5)]
+
+    assert taken == [4, 2, 1, 1, 0]
 
 
 def test_slots_are_taken_up_to_the_limit_and_a_lapsed_one_is_free(account):

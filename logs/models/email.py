@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -60,23 +60,24 @@ class EmailLogQuerySet(models.QuerySet["EmailLog"]):
     def claim(self, lease: Lease, *, at: datetime, most: int) -> list[EmailLog]:
         """Take up to ``most`` due messages of the lease's account, the most urgent first.
 
-        The conditional UPDATE is the lock, so no row stays locked while we talk SMTP. Each
-        claim raises ``attempt``: later writes of an older attempt are refused (fencing).
+        The conditional UPDATE is the lock, so no row stays locked while we talk SMTP; two that
+        claim at once get different rows. Each claim raises ``attempt``: later writes of an
+        older attempt are refused (fencing).
         """
         ids: list[int] = []
-        for priority in Priority.values:
-            due = self.due(at=at).filter(account_id=lease.account_id, priority=priority)
-            if room := most - len(ids):
-                ids += due.order_by("next_attempt_at").values_list("pk", flat=True)[:room]
-        if not ids:
-            return []
-        self.filter(pk__in=ids, status=EmailStatus.QUEUED).update(
-            status=EmailStatus.SENDING,
-            attempt=models.F("attempt") + 1,
-            lease_token=lease.token,
-            leased_until=lease.until,
-            in_data=False,
-        )
+        with transaction.atomic():
+            for priority in Priority.values:
+                due = self.due(at=at).filter(account_id=lease.account_id, priority=priority)
+                due = due.order_by("next_attempt_at").select_for_update(skip_locked=True)
+                if room := most - len(ids):
+                    ids += due.values_list("pk", flat=True)[:room]
+            self.filter(pk__in=ids, status=EmailStatus.QUEUED).update(
+                status=EmailStatus.SENDING,
+                attempt=models.F("attempt") + 1,
+                lease_token=lease.token,
+                leased_until=lease.until,
+                in_data=False,
+            )
         claimed = self.filter(pk__in=ids, lease_token=lease.token, status=EmailStatus.SENDING)
         return list(claimed.order_by("priority", "next_attempt_at", "pk"))
 

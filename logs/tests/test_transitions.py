@@ -168,6 +168,43 @@ def test_many_outcomes_are_stored_together_in_few_queries(tenant, django_assert_
     assert EmailEvent.objects.filter(type="sent").count() == 50
 
 
+def test_outcomes_of_all_kinds_are_stored_together_each_as_its_own(tenant):
+    emails = [an_email(tenant, cc_addresses=["b@example.com"]) for _ in range(4)]
+    claimed(emails[0])
+    first, second, third, fourth = [type(email).objects.get(pk=email.pk) for email in emails]
+    later = {"kind": EventType.DEFERRED, "at": LATER, "until": MUCH_LATER}
+
+    transitions.record(
+        [
+            Outcome(email=first, kind=EventType.SENT, at=NOON, smtp_response="250 é 1"),
+            Outcome(email=second, kind=EventType.SENT, at=LATER, smtp_response="250 2"),
+            Outcome(email=third, recipient_outcomes={"b@example.com": {"reply": "250"}}, **later),
+            Outcome(email=fourth, kind=EventType.BOUNCED, at=LATER, error_code="no_such_user"),
+        ]
+    )
+
+    for email in emails:
+        email.refresh_from_db()
+    assert [email.status for email in emails] == ["sent", "sent", "queued", "bounced"]
+    assert [email.sent_at for email in emails] == [NOON, LATER, None, None]
+    assert [email.smtp_response for email in emails[:2]] == ["250 é 1", "250 2"]
+    assert emails[2].recipient_outcomes == {"b@example.com": {"reply": "250"}}
+    assert emails[2].next_attempt_at == MUCH_LATER
+    assert emails[3].error_code == "no_such_user"
+
+
+def test_outcomes_are_the_same_when_a_broken_transaction_is_repeated(email):
+    outcome = Outcome(email=claimed(email), kind=EventType.DEFERRED, at=LATER, until=MUCH_LATER)
+
+    with transaction.atomic():
+        transitions.record([outcome])
+        transaction.set_rollback(True)
+    transitions.record([outcome])
+
+    email.refresh_from_db()
+    assert (email.status, email.retry_count) == (EmailStatus.QUEUED, 1)
+
+
 # Fencing
 
 
