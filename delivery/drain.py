@@ -25,9 +25,10 @@ from common.smtp import (
 )
 from delivery import backoff, outcomes, stopping
 from delivery.ledger import Ledger
+from delivery.limits import Wait, Window
 from delivery.orm import in_thread
 from delivery.outcomes import Attempt
-from delivery.replies import Verdict, judge
+from delivery.replies import Verdict, asks_for_less, judge, objection
 from logs import transitions
 from logs.models import EmailLog
 from logs.transitions import Outcome
@@ -42,8 +43,10 @@ GRACE_SECONDS = 20.0
 class Drain:
     """Claims, sends and records until nothing is due, its time is over or the server fails."""
 
-    def __init__(self, account_id: int, *, seconds: float = SECONDS) -> None:
-        self._ledger = Ledger(account_id)
+    def __init__(
+        self, account_id: int, *, mail_of: int | None = None, seconds: float = SECONDS
+    ) -> None:
+        self._ledger = Ledger(account_id, mail_of=mail_of)
         self._session: SMTPSession | None = None
         self._over_at = time.monotonic() + seconds
         self._has_recovered = False
@@ -68,9 +71,25 @@ class Drain:
     async def _work(self) -> bool:
         while not self._is_over():
             batch = await in_thread(self._ledger.claim)
+            if not batch and await self._pace():
+                continue
             if not batch or not await self._deliver_all(batch):
                 return False
         return not stopping.is_asked()
+
+    @property
+    def wait(self) -> Wait | None:
+        """The limit that the last claim ran into."""
+        return self._ledger.wait
+
+    async def _pace(self) -> bool:
+        """Wait for the next second where only that second's limit is used up."""
+        wait = self._ledger.wait
+        if wait is None or wait.window is not Window.SECOND:
+            return False
+        seconds = (wait.until - self._ledger.now()).total_seconds()
+        await asyncio.sleep(min(max(seconds, 0), 1))
+        return True
 
     def _is_over(self) -> bool:
         return time.monotonic() >= self._over_at or stopping.is_asked()
@@ -118,25 +137,28 @@ class Drain:
         except (PermanentError, TransientError) as error:
             attempt = self._attempt(email, began_at, error)
             await in_thread(self._ledger.record, outcomes.of_error(attempt, error))
+            if asks_for_less(error):
+                await in_thread(self._ledger.slow_down)
             return isinstance(error, PermanentError) or self._leave_alone(str(error))
         return await self._received(self._attempt(email, began_at), receipt)
 
     async def _received(self, attempt: Attempt, receipt: Receipt) -> bool:
         """Record the server's words; False where they are about more than this message."""
-        for word in receipt.outcomes.values():
-            if judge(word) is Verdict.ACCOUNT:
-                await in_thread(self._ledger.pause, str(word.reply))
-                await in_thread(self._ledger.release, [attempt.email])
-                return False
+        words = list(receipt.outcomes.values())
+        if against := objection(words, is_carried=self._ledger.is_carrying):
+            await in_thread(self._ledger.refuse_sender, str(against.reply))
+            await in_thread(self._ledger.release, [attempt.email])
+            return False
         await in_thread(
             self._ledger.record,
             outcomes.of_receipt(attempt, receipt),
             bad_addresses=outcomes.bad_addresses(receipt),
         )
-        busy = [word for word in receipt.outcomes.values() if judge(word) is Verdict.BUSY]
+        busy = [word for word in words if judge(word) is Verdict.BUSY]
         if busy:
+            await in_thread(self._ledger.slow_down)
             return self._leave_alone(str(busy[0].reply))
-        self._recovered()
+        await self._recovered()
         return True
 
     async def _account_failed(self, email: EmailLog, error: AccountError) -> bool:
@@ -157,9 +179,10 @@ class Drain:
         backoff.begin(self._ledger.account_id, reason=reason)
         return False
 
-    def _recovered(self) -> None:
+    async def _recovered(self) -> None:
         if not self._has_recovered:
             backoff.end(self._ledger.account_id)
+            await in_thread(self._ledger.speed_up)
             self._has_recovered = True
 
     async def _connect(self) -> None:
@@ -189,7 +212,9 @@ class Drain:
         transcript: tuple[tuple[str, str], ...] = getattr(error, "transcript", ())
         if not transcript and self._session is not None:
             transcript = self._session.transcript
-        return Attempt(email, began_at=began_at, at=self._ledger.now(), transcript=transcript)
+        via = self._ledger.account.email_address if self._ledger.is_carrying else ""
+        now = self._ledger.now()
+        return Attempt(email, began_at=began_at, at=now, transcript=transcript, via=via)
 
     def _drop_session(self) -> None:
         if self._session is not None:

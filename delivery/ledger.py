@@ -17,7 +17,7 @@ from common.addresses import Address, normalized
 from common.clock import DatabaseClock
 from common.errors import Refused
 from common.smtp import Envelope
-from delivery import building, liveness, outcomes, slots
+from delivery import building, limits, liveness, outcomes, slots
 from delivery.dkim import Signer
 from delivery.models import Suppression, SuppressionReason
 from delivery.status import why_held
@@ -36,12 +36,20 @@ LAST_USED_EVERY = timedelta(minutes=1)
 
 
 class Ledger:
-    """One drain's rows; used in one thread, and only between its ``claim`` and ``close``."""
+    """One drain's rows; used in one thread, and only between its ``claim`` and ``close``.
+
+    ``account_id`` is the login that mail goes over, and whose limits count; ``mail_of`` is the
+    account whose mail it carries, where that is another.
+    """
 
     account: EmailAccount
+    wait: limits.Wait | None = None
 
-    def __init__(self, account_id: int) -> None:
+    def __init__(self, account_id: int, *, mail_of: int | None = None) -> None:
         self.account_id = account_id
+        self._owner_id = mail_of or account_id
+        self._unused = 0
+        self._permitted_at: datetime | None = None
         self._token = ""
         self._has_slot = False
         self._signers: list[Signer] | None = None
@@ -56,22 +64,48 @@ class Ledger:
         Test mail does not wait for an account that can't send: it never reaches the server.
         """
         close_old_connections()
-        account = EmailAccount.objects.select_related("domain__tenant")
-        if (found := account.filter(pk=self.account_id).first()) is None:
+        accounts = EmailAccount.objects.select_related("domain__tenant", "usage")
+        found = accounts.in_bulk({self.account_id, self._owner_id})
+        if self.account_id not in found or self._owner_id not in found:
             return []
-        self.account, self._clock = found, ServerTime.asked()
-        emails = EmailLog.objects.all()
-        if why_held(found):
-            emails = emails.filter(mode=Mode.TEST)
-        elif not self._take_slot():
-            return []
-        claimed = emails.claim(self._lease(), at=self.now(), most=AT_ONCE)
+        self.account, self._owner = found[self.account_id], found[self._owner_id]
+        self._clock = ServerTime.asked()
+        claimed = self._claim_permitted()
         if claimed:
             self._attend(claimed)
         return claimed
 
+    def _claim_permitted(self) -> list[EmailLog]:
+        """Claim no more than the limits allow; test mail counts for none of them."""
+        self._return_permits()
+        self.wait = None
+        emails = EmailLog.objects.all()
+        test_only = emails.none() if self.is_carrying else emails.filter(mode=Mode.TEST)
+        if any(map(why_held, {self.account, self._owner})):
+            return test_only.claim(self._lease(), at=self.now(), most=AT_ONCE)
+        if not self._take_slot():
+            return []
+        permits = limits.take(self.account, most=AT_ONCE, at=self.now())
+        self.wait, self._unused, self._permitted_at = permits.wait, permits.count, self.now()
+        if not permits.count:
+            return test_only.claim(self._lease(), at=self.now(), most=AT_ONCE)
+        claimed = emails.claim(self._lease(), at=self.now(), most=permits.count)
+        self._unused -= sum(email.mode == Mode.LIVE for email in claimed)
+        return claimed
+
+    @property
+    def is_carrying(self) -> bool:
+        """Whether this is another account's mail."""
+        return self._owner_id != self.account_id
+
     def prepare(self, email: EmailLog) -> Envelope | Outcome:
         """Return what to send, or the outcome where nothing is."""
+        prepared = self._prepare(email)
+        if isinstance(prepared, Outcome) and email.mode == Mode.LIVE:
+            self._unused += 1
+        return prepared
+
+    def _prepare(self, email: EmailLog) -> Envelope | Outcome:
         if refused := self._mark_suppressed(email):
             return refused
         if email.to_address in email.recipient_outcomes and not email.recipients:
@@ -104,7 +138,9 @@ class Ledger:
 
     def release(self, emails: Iterable[EmailLog]) -> None:
         """Put claimed messages back that were not begun; no retry is counted."""
-        transitions.release(emails, at=self.now())
+        rows = list(emails)
+        transitions.release(rows, at=self.now())
+        self._unused += sum(email.mode == Mode.LIVE for email in rows)
 
     def pause(self, reason: str) -> None:
         """Hold the account's mail until it passes a test, unless it was changed meanwhile."""
@@ -112,6 +148,23 @@ class Ledger:
         if now and now.is_active and connection_settings(now) == connection_settings(self.account):
             now.pause(reason, at=self.now())
             logger.warning("account paused", extra={"account": now.pk, "reason": reason})
+
+    def refuse_sender(self, reason: str) -> None:
+        """Stop where the server takes nothing from this sender.
+
+        From another account's address that says nothing about the login's own mail.
+        """
+        if not self.is_carrying:
+            return self.pause(reason)
+        limits.refuse_fallback(self._owner, reason=reason, at=self.now())
+        logger.warning("fallback refused", extra={"account": self._owner_id, "reason": reason})
+        return None
+
+    def slow_down(self) -> None:
+        limits.slow_down(self.account, at=self.now())
+
+    def speed_up(self) -> None:
+        limits.speed_up(self.account, at=self.now())
 
     def close(self) -> None:
         """Give back what is still held; what may have gone out is left to its lease's end."""
@@ -121,10 +174,16 @@ class Ledger:
         self.release(mine.filter(in_data=False))
         if self._has_slot:
             slots.give_back(self._token)
+        self._return_permits()
+
+    def _return_permits(self) -> None:
+        if self._permitted_at is not None:
+            limits.give_back(self.account, count=self._unused, taken_at=self._permitted_at)
+        self._unused, self._permitted_at = 0, None
 
     def _lease(self) -> Lease:
         self._token = self._token or liveness.new_token()
-        return Lease(self.account_id, until=self.now() + LEASE, token=self._token)
+        return Lease(self._owner_id, until=self.now() + LEASE, token=self._token)
 
     def _take_slot(self) -> bool:
         if not self._has_slot:
@@ -135,7 +194,7 @@ class Ledger:
     def _attend(self, emails: Sequence[EmailLog]) -> None:
         """Load what the messages are made of and count the templates they use."""
         for email in emails:
-            email.account = self.account
+            email.account = self._owner
         prefetch_related_objects(
             emails, "tenant", "content__template_version", "content__attachments"
         )
