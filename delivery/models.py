@@ -170,3 +170,12 @@ class AccountUsage(models.Model):
 
     def __str__(self) -> str:
         return str(self.account_id)
+
+
+class SendingQueue(EmailAccount):
+    """An account as its queue's page shows it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("sending queue")
+        verbose_name_plural = _("sending queues")
