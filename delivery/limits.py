@@ -66,6 +66,7 @@ def take(account: EmailAccount, *, most: int, at: datetime) -> Permits:
     """
     if not is_limited(account):
         return Permits(most)
+    _ensure(account)
     with transaction.atomic():
         usage = _locked(account)
         _roll(usage, zone=account.tenant.zone, at=at)
@@ -84,6 +85,7 @@ def give_back(account: EmailAccount, *, count: int, taken_at: datetime) -> None:
     if count <= 0 or not is_limited(account):
         return
     zone = account.tenant.zone
+    _ensure(account)
     with transaction.atomic():
         usage = _locked(account)
         for window in Window:
@@ -154,6 +156,7 @@ def warmup_limit(account: EmailAccount, usage: AccountUsage, *, at: datetime) ->
 
 def slow_down(account: EmailAccount, *, at: datetime) -> None:
     """Halve the account's speed after its server asked for less, down to one in ten seconds."""
+    _ensure(account)
     with transaction.atomic():
         usage = _locked(account)
         slow, since = usage.slow_per_minute, usage.slow_since
@@ -169,6 +172,7 @@ def speed_up(account: EmailAccount, *, at: datetime) -> None:
     usage = usage_of(account)
     if usage is None or not _is_steady(usage, at=at):
         return
+    _ensure(account)
     with transaction.atomic():
         usage = _locked(account)
         slow = usage.slow_per_minute
@@ -208,6 +212,7 @@ def usable_fallback(account: EmailAccount, *, at: datetime) -> EmailAccount | No
 
 def refuse_fallback(account: EmailAccount, *, reason: str, at: datetime) -> None:
     """Keep the account's mail to itself until tomorrow: the other's server refused it."""
+    _ensure(account)
     with transaction.atomic():
         usage = _locked(account)
         usage.fallback_refusal, usage.fallback_refused_at = reason[:500], at
@@ -266,13 +271,15 @@ def _wait(account: EmailAccount, usage: AccountUsage, *, at: datetime) -> Wait |
     return max(waits, key=lambda wait: wait.until, default=None)
 
 
+def _ensure(account: EmailAccount) -> None:
+    """Make the row before it is locked: two that insert it and then lock it would deadlock."""
+    if usage_of(account) is None:
+        account.usage, _ = AccountUsage.objects.get_or_create(account=account)
+
+
 def _locked(account: EmailAccount) -> AccountUsage:
     """Return the row, which nobody else changes until the transaction ends."""
-    rows = AccountUsage.objects.select_for_update().filter(account=account)
-    usage = rows.first()
-    if usage is None:
-        AccountUsage.objects.get_or_create(account=account)
-        usage = rows.get()
+    usage = AccountUsage.objects.select_for_update().get(account=account)
     account.usage = usage
     return usage
 
