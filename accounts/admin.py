@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -106,7 +108,7 @@ class AccountAdmin(TenantAdmin):
     ordering = ["email_address"]
     autocomplete_fields = ["domain", "fallback_account"]
     readonly_fields = ["is_active", "is_default_account", "paused_reason", "paused_at", "last_used"]
-    actions = ["test_connection", "activate", "deactivate", "make_default"]
+    actions = ["test_connection", "activate", "deactivate", "pause", "resume", "make_default"]
     change_form_outer_before_template = "admin/accounts/emailaccount/connection.html"
     fieldsets = [
         (None, {"fields": ["domain", "email_address", "display_name"]}),
@@ -277,7 +279,7 @@ class AccountAdmin(TenantAdmin):
     @admin.action(description=_("Test the connection"), permissions=["admin"])
     def test_connection(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
         for account in self._a_few(request, rows):
-            result = services.test_account(account)
+            result = services.test_and_resume(account)
             said = {"account": account, "stage": result.stage.value, "detail": result.detail}
             if result.ok:
                 self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
@@ -293,6 +295,18 @@ class AccountAdmin(TenantAdmin):
     @admin.action(description=_("Deactivate"), permissions=["admin"])
     def deactivate(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
         self._each(request, rows, services.deactivate, done=_("%(account)s is off."))
+
+    @admin.action(description=_("Pause"), permissions=["admin"])
+    def pause(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
+        """Hold the mail; the reason names who did it, for colleagues and the API's clients."""
+        reason = _("Paused by %(user)s.") % {"user": request.user.get_username()}
+        verb = partial(services.pause, reason=reason, at=timezone.now())
+        self._each(request, rows, verb, done=_("%(account)s is paused."))
+
+    @admin.action(description=_("Resume"), permissions=["admin"])
+    def resume(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
+        rows = self._a_few(request, rows.exclude(paused_at=None))
+        self._each(request, rows, services.resume, done=_("%(account)s goes on."))
 
     @admin.action(description=_("Make it the default"), permissions=["admin"])
     def make_default(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 PORTS = [MinValueValidator(1), MaxValueValidator(65535)]
+PAUSE_COLUMNS = ("paused_reason", "paused_at", "paused_by_hand")
 AT_LEAST_ONE = [MinValueValidator(1)]
 
 
@@ -65,6 +66,8 @@ class EmailAccount(models.Model):
     )
     paused_reason = models.CharField(_("paused because"), max_length=500, blank=True)
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True, editable=False)
+    paused_by_hand = models.BooleanField(default=False, editable=False)
+    pause_told_at = models.DateTimeField(null=True, editable=False)
     last_used = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
     max_connections = models.PositiveSmallIntegerField(
         _("connections at once"), default=4, validators=[*AT_LEAST_ONE, MaxValueValidator(100)]
@@ -124,11 +127,22 @@ class EmailAccount(models.Model):
     def is_default(self) -> bool:
         return self.default_for_id is not None
 
-    def pause(self, reason: str, *, at: datetime) -> None:
-        """Hold all mail of this account until it passes a test; the mail waits."""
-        self.paused_reason, self.paused_at = reason[:500], at
-        self.save(update_fields=["paused_reason", "paused_at", "updated_at"])
+    def pause(self, reason: str, *, at: datetime, by_hand: bool = False) -> None:
+        """Hold all mail of this account; it waits.
+
+        Until a person resumes it (``by_hand``), or until it passes a test: then its tenant's
+        owners are told. A pause that is on already stays as it is.
+        """
+        values = {
+            "paused_reason": reason[:500],
+            "paused_at": at,
+            "paused_by_hand": by_hand,
+            "pause_told_at": at if by_hand else None,
+        }
+        if EmailAccount.objects.filter(pk=self.pk, paused_at=None).update(**values):
+            for name, value in values.items():
+                setattr(self, name, value)
 
     def resume(self) -> None:
-        self.paused_reason, self.paused_at = "", None
-        self.save(update_fields=["paused_reason", "paused_at", "updated_at"])
+        self.paused_reason, self.paused_at, self.paused_by_hand = "", None, False
+        self.save(update_fields=[*PAUSE_COLUMNS, "updated_at"])

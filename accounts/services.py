@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 
 from accounts import rules
-from accounts.models import EmailAccount
+from accounts.models import PAUSE_COLUMNS, EmailAccount
 from common import network
 from common.errors import Conflict, Refused
 from common.keyring import SecretUnreadable
@@ -117,6 +118,48 @@ def test_account(  # a verb, no test
     return probe(server, policy=policy or network.default_policy())
 
 
+def test_and_resume(account: EmailAccount) -> ProbeResult:
+    """Test the connection; a passed test ends a pause that the server's refusal began.
+
+    Takes up to 20 seconds, so call it outside of transactions.
+    """
+    result = test_account(account)
+    if result.ok and account.paused_at is not None:
+        same = {name: getattr(account, name) for name in rules.CONNECTION_COLUMNS}
+        rows = EmailAccount.objects.filter(pk=account.pk, paused_by_hand=False, **same)
+        if rows.update(paused_reason="", paused_at=None):
+            logger.info("account resumed after a test", extra={"account": account.pk})
+    return result
+
+
+def pause(account: EmailAccount, *, reason: str, at: datetime) -> EmailAccount:
+    """Hold the account's mail until a person resumes it; messages are still accepted."""
+    account.pause(reason, at=at, by_hand=True)
+    logger.info("account paused by hand", extra={"account": account.pk})
+    return account
+
+
+def resume(account: EmailAccount) -> EmailAccount:
+    """Let a paused account's mail go; where its server had refused it, after a passed test.
+
+    Raises:
+        Refused: ``test_failed``; ``attr`` and the detail's first word name the stage.
+    """
+    if account.paused_by_hand:
+        account.resume()
+        return account
+    result = test_and_resume(account)
+    if not result.ok:
+        raise _failed(result)
+    account.refresh_from_db(fields=PAUSE_COLUMNS)
+    return account
+
+
+def _failed(result: ProbeResult) -> Refused:
+    stage = result.stage.value
+    return Refused(f"{stage}: {result.detail}", code="test_failed", attr=stage)
+
+
 def activate(account: EmailAccount) -> EmailAccount:
     """Switch the account on and end its pause, if it passes the test now.
 
@@ -128,15 +171,14 @@ def activate(account: EmailAccount) -> EmailAccount:
     """
     result = test_account(account)
     if not result.ok:
-        raise Refused(
-            f"{result.stage.value}: {result.detail}", code="test_failed", attr=result.stage.value
-        )
+        raise _failed(result)
     with transaction.atomic():
         row = _held(account)
         if connection_settings(row) != connection_settings(account):
             raise Conflict("The account's settings were changed during the test. Test it again.")
-        row.is_active, row.paused_reason, row.paused_at = True, "", None
-        row.save(update_fields=["is_active", "paused_reason", "paused_at", "updated_at"])
+        row.is_active = True
+        row.save(update_fields=["is_active", "updated_at"])
+        row.resume()
     logger.info("account activated", extra={"account": row.pk})
     return row
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin import display
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from common.addresses import normalized, parse_address
 from common.errors import Refused
-from delivery.models import SendBatch, Suppression
+from delivery.models import SendBatch, SendingQueue, Suppression
+from delivery.status import AccountQueue, account_queues
 from tenants.admin_base import OneTenantForm, TenantAdmin
 from tenants.models import Role
 
@@ -88,3 +93,63 @@ class SendBatchAdmin(TenantAdmin):
         return "\n".join(
             f"{row['index']}: {row['to_address']}: {row['detail']}" for row in batch.rejected[:200]
         )
+
+
+class QueueList(ChangeList):
+    """Counts the open messages of the accounts on the page, all at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: Sequence[Any] = list(self.result_list)
+        queues = account_queues(at=timezone.now(), accounts=[row.pk for row in rows])
+        by_account = {queue.account_id: queue for queue in queues}
+        for row in rows:
+            row.queue = by_account.get(row.pk)
+        self.result_list = rows
+
+
+@admin.register(SendingQueue)
+class SendingQueueAdmin(TenantAdmin):
+    """What waits on each account, and why; an account's own page pauses and resumes it."""
+
+    tenant_path = "domain__tenant"
+    change_role = None
+    list_display = ["account_link", "due", "sending", "scheduled", "retrying", "oldest", "held"]
+    list_display_links = None
+    list_filter = ["domain"]
+    search_fields = ["email_address"]
+    ordering = ["email_address"]
+    show_full_result_count = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QueueList]:
+        return QueueList
+
+    @display(description=_("account"), ordering="email_address")
+    def account_link(self, row: Any) -> str:
+        url = reverse("admin:accounts_emailaccount_change", args=[row.pk])
+        return format_html('<a href="{}">{}</a>', url, row.email_address)
+
+    @display(description=_("due"))
+    def due(self, row: Any) -> int:
+        return row.queue.due if row.queue else 0
+
+    @display(description=_("sending"))
+    def sending(self, row: Any) -> int:
+        return row.queue.sending if row.queue else 0
+
+    @display(description=_("scheduled"))
+    def scheduled(self, row: Any) -> int:
+        return row.queue.scheduled if row.queue else 0
+
+    @display(description=_("retrying"))
+    def retrying(self, row: Any) -> int:
+        return row.queue.retrying if row.queue else 0
+
+    @display(description=_("oldest"))
+    def oldest(self, row: Any) -> datetime | None:
+        return row.queue.oldest if row.queue else None
+
+    @display(description=_("why it waits"))
+    def held(self, row: Any) -> str:
+        queue: AccountQueue | None = row.queue
+        return queue.held if queue else ""

@@ -11,6 +11,7 @@ from delivery.books import Books
 from delivery.feed import Feed
 from delivery.lane import Lane
 from delivery.ledger import Ledger
+from delivery.limits import Wait
 from delivery.orm import in_thread
 
 SECONDS = 15.0
@@ -21,9 +22,11 @@ GRACE_SECONDS = 20.0
 class Drain:
     """Claims, sends and records until nothing is due, its time is over or the server fails."""
 
-    def __init__(self, account_id: int, *, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, account_id: int, *, mail_of: int | None = None, seconds: float = SECONDS
+    ) -> None:
         self._over_at = time.monotonic() + seconds
-        self._ledger = Ledger(account_id)
+        self._ledger = Ledger(account_id, mail_of=mail_of)
         self._feed = Feed(self._ledger, is_over=self._is_over)
         self._books = Books(self._ledger)
         self._idleness = Idleness()
@@ -82,6 +85,11 @@ class Drain:
 
     def _lane(self) -> Lane:
         return Lane(self._ledger, feed=self._feed, books=self._books)
+
+    @property
+    def wait(self) -> Wait | None:
+        """The limit that the last claim ran into."""
+        return self._ledger.wait
 
     def _is_over(self) -> bool:
         return time.monotonic() >= self._over_at or stopping.is_asked()

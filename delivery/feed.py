@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from delivery.ledger import AT_ONCE, Ledger
+from delivery.limits import Window
 from delivery.orm import in_thread
 from logs.models import EmailLog
 
@@ -97,8 +98,17 @@ class Feed:
         most = self._claims.next_size()
         claimed = await in_thread(self._ledger.claim, most=most)
         self._waiting.extend(claimed)
-        self.is_dry = not claimed
+        self.is_dry = not claimed and not await self._may_wait_a_second()
         self.has_plenty = len(claimed) == most
+
+    async def _may_wait_a_second(self) -> bool:
+        """Wait for the next second where only that second's limit is used up."""
+        wait = self._ledger.wait
+        if wait is None or wait.window is not Window.SECOND:
+            return False
+        seconds = (wait.until - self._ledger.now()).total_seconds()
+        await asyncio.sleep(min(max(seconds, 0), 1))
+        return True
 
 
 class Pace:

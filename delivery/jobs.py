@@ -10,8 +10,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import EmailAccount
 from common.clock import DatabaseClock
-from delivery import backoff, doorbell, recovery
+from delivery import backoff, doorbell, limits, recovery
 from delivery.drain import Drain
+from delivery.status import why_held
 from logs import transitions
 from logs.models import EmailLog, Priority
 from tenants.models import Mode
@@ -23,8 +24,21 @@ def drain_account(account_id: int) -> None:
     """Send what is due on the account for about 15 seconds, then ring for what is left."""
     doorbell.answer(account_id)
     recovery.settle_dead()
-    if asyncio.run(Drain(account_id).run()):
+    drain = Drain(account_id)
+    has_more = asyncio.run(drain.run())
+    if drain.wait and drain.wait.is_daily:
+        has_more = _drain_over_fallback(account_id)
+    if has_more:
         doorbell.ring(account_id)
+
+
+def _drain_over_fallback(account_id: int) -> bool:
+    """Send what the account may not send today over the account that it names, if that can."""
+    account = _with_fallback(EmailAccount.objects.filter(pk=account_id)).first()
+    other = account and limits.usable_fallback(account, at=DatabaseClock().now())
+    if other is None or why_held(other):
+        return False
+    return asyncio.run(Drain(other.pk, mail_of=account_id).run())
 
 
 def sweep() -> None:
@@ -42,11 +56,24 @@ def accounts_to_ring(*, at: datetime) -> list[int]:
     due = EmailLog.objects.filter(account=OuterRef("pk")).due(at=at)
     has_due = Q(*(Exists(due.filter(priority=each)) for each in Priority.values), _connector=Q.OR)
     free = Q(is_active=True, paused_at=None, domain__is_active=True, domain__tenant__is_active=True)
-    ids = _ids(EmailAccount.objects.filter(free & has_due))
+    accounts = _with_fallback(EmailAccount.objects.filter(free & has_due)).order_by("pk")
     # A held account's test mail never reaches the server, so it has nothing to wait for.
     captured = EmailAccount.objects.exclude(free).filter(Exists(due.filter(mode=Mode.TEST)))
-    return [pk for pk in ids if not backoff.is_on(pk)] + _ids(captured)
+    ids = [account.pk for account in accounts if _may_send(account, at=at)]
+    return ids + list(captured.order_by("pk").values_list("pk", flat=True))
 
 
-def _ids(accounts: QuerySet[EmailAccount]) -> list[int]:
-    return list(accounts.order_by("pk").values_list("pk", flat=True))
+def _may_send(account: EmailAccount, *, at: datetime) -> bool:
+    if backoff.is_on(account.pk):
+        return False
+    wait = limits.waiting(account, at=at)
+    if wait is None:
+        return True
+    other = limits.usable_fallback(account, at=at) if wait.is_daily else None
+    return other is not None and not backoff.is_on(other.pk)
+
+
+def _with_fallback(accounts: QuerySet[EmailAccount]) -> QuerySet[EmailAccount]:
+    return accounts.select_related(
+        "domain__tenant", "usage", "fallback_account__domain__tenant", "fallback_account__usage"
+    )

@@ -28,7 +28,7 @@ from delivery.feed import Feed
 from delivery.ledger import Ledger
 from delivery.orm import in_thread
 from delivery.outcomes import Attempt
-from delivery.replies import Verdict, judge
+from delivery.replies import Verdict, asks_for_less, judge, objection
 from logs.models import EmailLog
 from logs.transitions import Outcome
 
@@ -100,24 +100,27 @@ class Lane:
         except (PermanentError, TransientError) as error:
             attempt = self._attempt(email, began_at, error)
             await self._books.enter(outcomes.of_error(attempt, error))
+            if asks_for_less(error):
+                await in_thread(self._ledger.slow_down)
             return isinstance(error, PermanentError) or self._leave_alone(str(error))
         return await self._received(self._attempt(email, began_at), receipt)
 
     async def _received(self, attempt: Attempt, receipt: Receipt) -> bool:
         """Keep the server's words; False where they are about more than this message."""
+        words = list(receipt.outcomes.values())
         self._ledger.journal.hear(attempt, receipt)
-        for word in receipt.outcomes.values():
-            if judge(word) is Verdict.ACCOUNT:
-                await in_thread(self._ledger.pause, str(word.reply))
-                await in_thread(self._ledger.release, [attempt.email])
-                return False
+        if against := objection(words, is_carried=self._ledger.is_carrying):
+            await in_thread(self._ledger.refuse_sender, str(against.reply))
+            await in_thread(self._ledger.release, [attempt.email])
+            return False
         await self._books.enter(
             outcomes.of_receipt(attempt, receipt), bad_addresses=outcomes.bad_addresses(receipt)
         )
-        busy = [word for word in receipt.outcomes.values() if judge(word) is Verdict.BUSY]
+        busy = [word for word in words if judge(word) is Verdict.BUSY]
         if busy:
+            await in_thread(self._ledger.slow_down)
             return self._leave_alone(str(busy[0].reply))
-        self._recovered()
+        await self._recovered()
         return True
 
     async def _account_failed(self, email: EmailLog, error: AccountError) -> bool:
@@ -138,10 +141,11 @@ class Lane:
         backoff.begin(self._ledger.account_id, reason=reason)
         return False
 
-    def _recovered(self) -> None:
+    async def _recovered(self) -> None:
         if not self._has_recovered:
-            backoff.end(self._ledger.account_id)
             self._has_recovered = True
+            backoff.end(self._ledger.account_id)
+            await in_thread(self._ledger.speed_up)
 
     async def _connect(self) -> None:
         if self._session is None or not self._session.is_open:
@@ -170,7 +174,9 @@ class Lane:
         transcript: tuple[tuple[str, str], ...] = getattr(error, "transcript", ())
         if not transcript and self._session is not None:
             transcript = self._session.transcript
-        return Attempt(email, began_at=began_at, at=self._ledger.now(), transcript=transcript)
+        via = self._ledger.account.email_address if self._ledger.is_carrying else ""
+        now = self._ledger.now()
+        return Attempt(email, began_at=began_at, at=now, transcript=transcript, via=via)
 
     def _drop_session(self) -> None:
         if self._session is not None:

@@ -17,7 +17,7 @@ from common.clock import DatabaseClock
 from common.errors import Refused
 from common.keyring import SecretUnreadable
 from common.smtp import Envelope
-from delivery import building, outcomes, recording, slots
+from delivery import building, limits, outcomes, recording, slots
 from delivery.dkim import Signer
 from delivery.journal import Journal
 from delivery.models import Suppression
@@ -25,6 +25,7 @@ from delivery.recording import Entry, key_of
 from delivery.status import why_held
 from logs import transitions
 from logs.models import EmailLog, EmailStatus, EventType, Lease
+from logs.models.email import EmailLogQuerySet
 from logs.transitions import Outcome
 from templates_app.models import EmailTemplate
 from tenants.models import Mode, Tenant
@@ -38,12 +39,20 @@ LAST_USED_EVERY = timedelta(minutes=1)
 
 
 class Ledger:
-    """One drain's rows; used in one thread, and only between its ``claim`` and ``close``."""
+    """One drain's rows; used in one thread, and only between its ``claim`` and ``close``.
+
+    ``account_id`` is the login that mail goes over, and whose limits count; ``mail_of`` is the
+    account whose mail it carries, where that is another.
+    """
 
     account: EmailAccount
+    wait: limits.Wait | None = None
 
-    def __init__(self, account_id: int) -> None:
+    def __init__(self, account_id: int, *, mail_of: int | None = None) -> None:
         self.account_id = account_id
+        self._owner_id = mail_of or account_id
+        self._unused = 0
+        self._permitted_at: datetime | None = None
         self._journal: Journal | None = None
         self._has_slot = False
         self._signers: list[Signer] = []
@@ -66,21 +75,45 @@ class Ledger:
         Test mail does not wait for an account that can't send: it never reaches the server.
         """
         close_old_connections()
-        account = EmailAccount.objects.select_related("domain__tenant")
-        if (found := account.filter(pk=self.account_id).first()) is None:
+        accounts = EmailAccount.objects.select_related("domain__tenant", "usage")
+        found = accounts.in_bulk({self.account_id, self._owner_id})
+        if self.account_id not in found or self._owner_id not in found:
             return []
-        self.account, self._clock = found, ServerTime.asked()
-        emails = EmailLog.objects.all()
-        if why_held(found):
-            emails = emails.filter(mode=Mode.TEST)
-        elif not self._take_slot():
-            return []
-        with transaction.atomic():
-            claimed = emails.claim(self._lease(), at=self.now(), most=most)
-            _count_uses(claimed)
+        self.account, self._owner = found[self.account_id], found[self._owner_id]
+        self._clock = ServerTime.asked()
+        claimed = self._claim_permitted(most)
         if claimed:
             self._attend(claimed)
         return claimed
+
+    def _claim_permitted(self, most: int) -> list[EmailLog]:
+        """Claim no more than the limits allow; test mail counts for none of them."""
+        self._return_permits()
+        self.wait = None
+        emails = EmailLog.objects.all()
+        test_only = emails.none() if self.is_carrying else emails.filter(mode=Mode.TEST)
+        if any(map(why_held, {self.account, self._owner})):
+            return self._claim_of(test_only, most=most)
+        if not self._take_slot():
+            return []
+        permits = limits.take(self.account, most=most, at=self.now())
+        self.wait, self._unused, self._permitted_at = permits.wait, permits.count, self.now()
+        if not permits.count:
+            return self._claim_of(test_only, most=most)
+        claimed = self._claim_of(emails, most=permits.count)
+        self._unused -= sum(email.mode == Mode.LIVE for email in claimed)
+        return claimed
+
+    @transaction.atomic
+    def _claim_of(self, emails: EmailLogQuerySet, *, most: int) -> list[EmailLog]:
+        claimed = emails.claim(self._lease(), at=self.now(), most=most)
+        _count_uses(claimed)
+        return claimed
+
+    @property
+    def is_carrying(self) -> bool:
+        """Whether this is another account's mail."""
+        return self._owner_id != self.account_id
 
     def prepare(self, email: EmailLog) -> Envelope | Outcome:
         """Return what to send, or the outcome where nothing is.
@@ -88,6 +121,12 @@ class Ledger:
         Raises:
             SecretUnreadable: the account's domain has a key that can't be decrypted.
         """
+        prepared = self._prepare(email)
+        if isinstance(prepared, Outcome) and email.mode == Mode.LIVE:
+            self._unused += 1
+        return prepared
+
+    def _prepare(self, email: EmailLog) -> Envelope | Outcome:
         if refused := self._mark_suppressed(email):
             return refused
         if email.to_address in email.recipient_outcomes and not email.recipients:
@@ -130,6 +169,7 @@ class Ledger:
         released = list(emails)
         transitions.release(released, at=self.now())
         self.journal.settle(released)
+        self._unused += sum(email.mode == Mode.LIVE for email in released)
 
     def pause(self, reason: str) -> None:
         """Hold the account's mail until it passes a test, unless it was changed meanwhile."""
@@ -138,6 +178,23 @@ class Ledger:
             now.pause(reason, at=self.now())
             logger.warning("account paused", extra={"account": now.pk, "reason": reason})
 
+    def refuse_sender(self, reason: str) -> None:
+        """Stop where the server takes nothing from this sender.
+
+        From another account's address that says nothing about the login's own mail.
+        """
+        if not self.is_carrying:
+            return self.pause(reason)
+        limits.refuse_fallback(self._owner, reason=reason, at=self.now())
+        logger.warning("fallback refused", extra={"account": self._owner_id, "reason": reason})
+        return None
+
+    def slow_down(self) -> None:
+        limits.slow_down(self.account, at=self.now())
+
+    def speed_up(self) -> None:
+        limits.speed_up(self.account, at=self.now())
+
     def close(self) -> None:
         """Give back what is still held; what may have gone out is left to the journal's reader."""
         if self._journal is None:
@@ -145,6 +202,7 @@ class Ledger:
         mine = EmailLog.objects.filter(lease_token=self.journal.token, status=EmailStatus.SENDING)
         self.release(mine.exclude(pk__in=[pk for pk, _ in self.journal.unsettled]))
         slots.give_back(self.journal.token)
+        self._return_permits()
 
     def let_go(self) -> None:
         """Leave what is not settled to the next drain or sweep of this machine."""
@@ -152,8 +210,13 @@ class Ledger:
             self._journal.close()
             self._journal = None
 
+    def _return_permits(self) -> None:
+        if self._permitted_at is not None:
+            limits.give_back(self.account, count=self._unused, taken_at=self._permitted_at)
+        self._unused, self._permitted_at = 0, None
+
     def _lease(self) -> Lease:
-        return Lease(self.account_id, until=self.now() + LEASE, token=self.journal.token)
+        return Lease(self._owner_id, until=self.now() + LEASE, token=self.journal.token)
 
     def _take_slot(self) -> bool:
         if not self._has_slot:
@@ -164,7 +227,7 @@ class Ledger:
     def _attend(self, emails: Sequence[EmailLog]) -> None:
         """Load what the messages are made of, once for all."""
         for email in emails:
-            email.account = self.account
+            email.account = self._owner
         prefetch_related_objects(
             emails, "tenant", "content__template_version", "content__attachments"
         )

@@ -143,3 +143,39 @@ class ConnectionSlot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} #{self.number}"
+
+
+class AccountUsage(models.Model):
+    """What an account has sent in its running windows, and how fast its server lets it.
+
+    One row, so that one lock holds all windows; ``delivery.limits`` alone reads and writes it.
+    """
+
+    account = models.OneToOneField(EmailAccount, models.CASCADE, related_name="usage")
+    second_since = models.DateTimeField(null=True)
+    second_used = models.PositiveIntegerField(default=0)
+    minute_since = models.DateTimeField(null=True)
+    minute_used = models.PositiveIntegerField(default=0)
+    hour_since = models.DateTimeField(null=True)
+    hour_used = models.PositiveIntegerField(default=0)
+    day_since = models.DateTimeField(null=True)
+    day_used = models.PositiveIntegerField(default=0)
+    warmup_since = models.DateField(null=True, help_text="The first day with mail of a warm-up.")
+    slow_per_minute = models.PositiveIntegerField(
+        null=True, help_text="What the server was found to take; empty: as fast as allowed."
+    )
+    slow_since = models.DateTimeField(null=True)
+    fallback_refusal = models.CharField(max_length=500, blank=True)
+    fallback_refused_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.account_id)
+
+
+class SendingQueue(EmailAccount):
+    """An account as its queue's page shows it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("sending queue")
+        verbose_name_plural = _("sending queues")

@@ -26,18 +26,22 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at a message, over at ``at``; ``transcript`` as the session keeps it."""
+    """One attempt at a message, over at ``at``; ``transcript`` as the session keeps it.
+
+    ``via`` is the address of the account that it went over, where that is another.
+    """
 
     email: EmailLog
     began_at: datetime
     at: datetime
     transcript: tuple[tuple[str, str], ...] = ()
+    via: str = ""
 
     def data(self, **more: Any) -> dict[str, Any]:
         """Return an event's data, without what is not known."""
         arrows = {"C": ">", "S": "<"}
         lines = [f"{arrows[who]} {line}" for who, line in self.transcript]
-        known = {name: value for name, value in more.items() if value}
+        known = {name: value for name, value in {**more, "via": self.via}.items() if value}
         return {**known, **({"transcript": lines} if lines else {})}
 
 

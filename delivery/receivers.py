@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from celery.signals import worker_init, worker_shutting_down
+from django.db import transaction
 from django.dispatch import receiver
 
-from delivery import doorbell, stopping
-from logs.signals import emails_due
+from delivery import doorbell, metrics, stopping
+from logs.models import EmailEvent, EmailLog, EventType
+from logs.signals import email_event, emails_due
+from tenants.models import Mode
 
 
 @receiver(emails_due)
 def ring_for_due(account_ids: Iterable[int], **kwargs: object) -> None:
     doorbell.ring_on_commit(account_ids)
+
+
+@receiver(email_event)
+def time_sent(email: EmailLog, event: EmailEvent, **kwargs: object) -> None:
+    if event.type == EventType.SENT and email.mode == Mode.LIVE:
+        transaction.on_commit(partial(metrics.observe_sent, email), robust=True)
 
 
 @worker_init.connect

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, transaction
 
@@ -60,22 +59,15 @@ def _record(entries: Sequence[Entry]) -> None:
             logger.warning("an outcome came too late", extra=extra)
             continue
         for address in entry.bad_addresses:
-            _suppress(address, source=outcome.email, at=outcome.at)
+            _suppress(address, source=outcome.email)
 
 
-def _suppress(address: str, *, source: EmailLog, at: datetime) -> None:
+def _suppress(address: str, *, source: EmailLog) -> None:
     """Keep all further mail from an address that does not exist."""
-    entries = Suppression.objects.for_tenant(source.tenant)
-    if entries.in_force(at=at).filter(address=key_of(address), topic="").exists():
-        return
-    Suppression.objects.update_or_create(
+    Suppression.objects.enter(
+        key_of(address),
         tenant=source.tenant,
-        address=key_of(address),
         topic="",
-        defaults={
-            "reason": SuppressionReason.HARD_BOUNCE,
-            "source": source,
-            "created_at": at,
-            "expires_at": None,
-        },
+        reason=SuppressionReason.HARD_BOUNCE,
+        source=source,
     )

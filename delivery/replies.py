@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum, auto
 
+from common.errors import ProviderError
 from common.smtp import Outcome, Phase
 
 # Enhanced codes (RFC 3463) of a recipient's address that no mail will ever reach. 5.1.7 and
@@ -15,6 +17,13 @@ SIGN_IN = frozenset({530, 534, 535, 538})
 ABOUT_MESSAGE = re.compile(r"5\.(3\.4|6\.[0-9]+|5\.4)")
 ABOUT_MESSAGE_CODES = frozenset({552, 555})
 OVER_QUOTA = "5.4.5"  # Gmail's "daily user sending quota exceeded", with 550 (seen in 2024)
+SLOWER = frozenset({421, 450, 451, 452, 454})
+ABOUT_RATE = re.compile(
+    r"\brate\b|too (many|much) (mail|message|connection|request)|too (fast|quick)|throttl"
+    r"|slow(er)? down|(sending|message|hourly|daily) (limit|quota)",
+    re.IGNORECASE,
+)
+ABOUT_SENDER = re.compile(r"5\.(7\.[0-9]+|1\.[078])")
 GREYLISTING = re.compile(r"gr[ae]y.?list", re.IGNORECASE)
 
 
@@ -43,7 +52,19 @@ def judge(outcome: Outcome) -> Verdict:
         return _judge_permanent(outcome)
     if outcome.reply.code in (450, 451) and GREYLISTING.search(outcome.reply.text):
         return Verdict.GREYLISTED
-    return Verdict.BUSY if outcome.phase is Phase.MAIL else Verdict.LATER
+    is_busy = outcome.phase is Phase.MAIL or _is_about_rate(outcome)
+    return Verdict.BUSY if is_busy else Verdict.LATER
+
+
+def _is_about_rate(outcome: Outcome) -> bool:
+    """Tell whether the server found us too fast; 4.2.x is about the recipient's mailbox."""
+    is_mailbox = (outcome.reply.enhanced_code or "").startswith("4.2.")
+    return not is_mailbox and bool(ABOUT_RATE.search(outcome.reply.text))
+
+
+def asks_for_less(error: ProviderError) -> bool:
+    """Tell whether the server ended the session in a way that slower sending may avoid."""
+    return error.smtp_code in SLOWER
 
 
 def _judge_permanent(outcome: Outcome) -> Verdict:
@@ -56,6 +77,27 @@ def _judge_permanent(outcome: Outcome) -> Verdict:
         return Verdict.REFUSED
     about_message = ABOUT_MESSAGE.fullmatch(reply.enhanced_code or "")
     return Verdict.REFUSED if about_message else Verdict.ACCOUNT
+
+
+def objection(words: Sequence[Outcome], *, is_carried: bool) -> Outcome | None:
+    """Return the word by which the server takes nothing from this sender, if one does.
+
+    Over another account's login (``is_carried``) a refusal by policy is most likely about the
+    sender: many servers let a login use its own address only, and Postfix says so at RCPT.
+    """
+    for word in words:
+        if judge(word) is Verdict.ACCOUNT:
+            return word
+    if not is_carried or any(word.is_accepted for word in words):
+        return None
+    return next((word for word in words if _may_be_about_sender(word)), None)
+
+
+def _may_be_about_sender(word: Outcome) -> bool:
+    if not word.reply.is_permanent:
+        return False
+    enhanced = word.reply.enhanced_code
+    return enhanced is None or bool(ABOUT_SENDER.fullmatch(enhanced))
 
 
 def is_bad_address(outcome: Outcome) -> bool:

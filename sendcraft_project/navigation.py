@@ -15,6 +15,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         _("Mail"),
         [
             (_("Messages"), "mail", "logs.EmailLog"),
+            (_("Queues"), "pending_actions", "delivery.SendingQueue"),
             (_("Batches"), "stacked_email", "delivery.SendBatch"),
             (_("Suppressions"), "block", "delivery.Suppression"),
             (_("Caught mail"), "inbox", "catcher.CaughtMail"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from sendcraft_project import health, views
+from sendcraft_project.metrics import metrics
 
 api: list[URLPattern | URLResolver] = [
     path("", include("domains.api.urls")),
@@ -29,7 +29,7 @@ urlpatterns = [
     path("docs/api/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("healthz", health.alive),
     path("readyz", health.ready),
-    path("metrics", ExportToDjangoView, name="metrics"),
+    path("metrics", metrics, name="metrics"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("delivery.urls")),
 ]

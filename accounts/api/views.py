@@ -83,13 +83,14 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
     @extend_schema(
         summary="Test an account's connection",
         description="Connects, encrypts, signs in and leaves; takes up to 20 seconds. A failed "
-        "test is a 200 as well, with the stage that it failed in.",
+        "test is a 200 as well, with the stage that it failed in. A passed one ends a pause that "
+        "the server's refusal began.",
         request=None,
         responses={200: AccountTestSerializer},
         examples=[examples.A_PASSED_TEST, examples.A_FAILED_TEST],
     )
     def test(self, request: Request, id: int) -> Response:  # noqa: A002
-        result = services.test_account(self._account_alone())
+        result = services.test_and_resume(self._account_alone())
         return Response(AccountTestSerializer(result).data)
 
     @extend_schema(

@@ -183,6 +183,11 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"expires": 10}},
+    "tell-of-pauses": {
+        "task": "accounts.tell_of_pauses",
+        "schedule": 30.0,
+        "options": {"expires": 60},
+    },
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import socket
 import sys
 import urllib.request
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +23,7 @@ from catcher.storage import keep
 from common.errors import SendCraftError
 from sendcraft_project import demo
 from sendcraft_project.demo import Credentials
+from sendcraft_project.metrics import MANY
 from sendcraft_project.processes import Program, Supervisor
 
 PYTHON = sys.executable
@@ -52,6 +55,7 @@ class Command(BaseCommand):
 
     def serve(self, supervisor: Supervisor) -> None:
         """Keep all running until a signal comes, and say how to get in once it answers."""
+        share_metrics(settings.DATA_DIR / "metrics")
         supervisor.start(web(), worker())
         self.check()
         credentials = make_demo()
@@ -77,6 +81,14 @@ def quieten_console() -> None:
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler:
             handler.setLevel(logging.WARNING)
+
+
+def share_metrics(folder: Path) -> None:
+    """Let the processes count in files that the web process can read, all from nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink()
+    os.environ[MANY] = str(folder)
 
 
 def web() -> Program:
