@@ -39,7 +39,9 @@ LAST_USED_EVERY = timedelta(minutes=1)
 
 
 class Ledger:
-    """One drain's rows; used in one thread, and only between its ``claim`` and ``close``.
+    """One drain's rows, from its first ``claim`` to its ``close``.
+
+    What asks the database runs in the one ORM thread; ``prepare`` asks nothing and runs beside it.
 
     ``account_id`` is the login that mail goes over, and whose limits count; ``mail_of`` is the
     account whose mail it carries, where that is another.
