@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes of one run don't share journals and files
+    os.environ["SENDCRAFT_DATA"] = tempfile.mkdtemp(prefix="sendcraft-test-")
 os.environ.setdefault("SENDCRAFT_DATA", tempfile.mkdtemp(prefix="sendcraft-test-"))
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 
