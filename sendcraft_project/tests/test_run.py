@@ -100,7 +100,7 @@ def test_a_killed_worker_is_started_again(place):
 
         until(lambda: worker_of(place) > killed, timeout=30, what="a new worker")
         assert killed not in processes_in(place)
-        assert '"program": "worker"' in process.output
+        until(lambda: '"program": "worker"' in process.output, timeout=30, what="the log line")
 
 
 @pytest.mark.parametrize("variable", ["SENDCRAFT_PORT", "SENDCRAFT_CATCHER_PORT"])
