@@ -213,13 +213,6 @@ class AccountAdmin(TenantAdmin):
         for account in queryset:
             services.delete_account(account)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the accounts in use at once: otherwise every one of their messages is loaded."""
-        if in_use := [account for account in objs if services.is_in_use(account)]:
-            texts = [_("Messages of %(account)s") % {"account": account} for account in in_use]
-            return [], {}, set(), texts
-        return super().get_deleted_objects(objs, request)
-
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self._or_told(
             request, lambda: super(AccountAdmin, self).changeform_view(request, *args, **kwargs)

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 
 from accounts import rules
 from accounts.models import PAUSE_COLUMNS, EmailAccount
 from common import network
+from common.deletion import delete_unless_used
 from common.errors import Conflict, Refused
 from common.keyring import SecretUnreadable
 from common.network import NetworkPolicy
@@ -73,26 +74,7 @@ def delete_account(account: EmailAccount) -> None:
     Raises:
         Conflict: messages refer to it.
     """
-    in_use = Conflict("Messages refer to this account; deactivate it instead.", code="in_use")
-    if is_in_use(account):
-        raise in_use
-    try:
-        with transaction.atomic():
-            account.delete()
-    except (models.ProtectedError, IntegrityError) as error:  # a message came meanwhile
-        raise in_use from error
-
-
-def is_in_use(account: EmailAccount) -> bool:
-    """Tell whether rows refer to it that must stay.
-
-    Asked before deleting, because Django would load every one of them to name them.
-    """
-    return any(
-        relation.related_model._base_manager.filter(**{relation.field.name: account.pk}).exists()
-        for relation in EmailAccount._meta.related_objects
-        if relation.on_delete is models.PROTECT
-    )
+    delete_unless_used(account, name="account")
 
 
 def test_account(  # a verb, no test

@@ -205,11 +205,6 @@ class DomainAdmin(TenantAdmin):
     def delete_model(self, request: HttpRequest, obj: Domain) -> None:
         services.delete_domain(obj)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        if any(services.is_in_use(domain) for domain in objs):
-            return [], {}, set(), [_("Messages refer to this domain; deactivate it instead.")]
-        return super().get_deleted_objects(objs, request)
-
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Accounts go with their domain, so domains are deleted one by one."""
         found = super().get_actions(request)

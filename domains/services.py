@@ -6,9 +6,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from common.deletion import delete_unless_used
 from common.errors import Conflict, Refused
 from common.text import check_text
 from domains.dkim_keys import generate_ed25519, generate_rsa
@@ -88,31 +89,9 @@ def delete_domain(domain: Domain) -> None:
     Raises:
         Conflict: messages refer to it.
     """
-    in_use = Conflict("Messages refer to this domain; deactivate it instead.", code="in_use")
-    if is_in_use(domain):
-        raise in_use
     pk = domain.pk
-    try:
-        with transaction.atomic():
-            domain.delete()
-    except (models.ProtectedError, IntegrityError) as error:  # a message came meanwhile
-        raise in_use from error
+    delete_unless_used(domain, name="domain")
     logger.info("domain deleted", extra={"domain": pk})
-
-
-def is_in_use(domain: Domain) -> bool:
-    """Tell whether rows that must stay refer to its accounts.
-
-    Asked before deleting, because Django would load every one of them to name them.
-    """
-    return any(
-        inner.related_model._base_manager.filter(
-            **{f"{inner.field.name}__{outer.field.name}": domain.pk}
-        ).exists()
-        for outer in Domain._meta.related_objects
-        for inner in outer.related_model._meta.related_objects
-        if inner.on_delete is models.PROTECT
-    )
 
 
 def verify_domain(domain: Domain) -> Domain:

@@ -210,13 +210,6 @@ class TemplateAdmin(TenantAdmin):
         for template in queryset:
             services.delete_template(template)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the templates in use at once: otherwise every one of their messages is loaded."""
-        if in_use := [template for template in objs if services.is_in_use(template)]:
-            texts = [_("Messages of %(template)s") % {"template": one} for one in in_use]
-            return [], {}, set(), texts
-        return super().get_deleted_objects(objs, request)
-
     # Preview and restoring
 
     def get_urls(self) -> list[URLPattern]:

@@ -8,11 +8,12 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.models import EmailAccount
+from common.deletion import delete_unless_used
 from common.errors import Conflict, Refused
 from common.text import check_text
 from templates_app.compilation import compile_template
@@ -123,30 +124,7 @@ def delete_template(template: EmailTemplate) -> None:
     Raises:
         Conflict: ``in_use``: messages refer to it.
     """
-    in_use = Conflict("Messages refer to this template; deactivate it instead.", code="in_use")
-    if is_in_use(template):
-        raise in_use
-    try:
-        with transaction.atomic():
-            template.delete()
-    except (models.ProtectedError, IntegrityError) as error:  # a message came meanwhile
-        raise in_use from error
-
-
-def is_in_use(template: EmailTemplate) -> bool:
-    """Tell whether rows that must stay refer to it or to one of its versions.
-
-    Asked before deleting, because Django would load every one of them to name them.
-    """
-    paths = ((EmailTemplate, ""), (TemplateVersion, "__template"))
-    return any(
-        relation.related_model._base_manager.filter(
-            **{f"{relation.field.name}{path}": template.pk}
-        ).exists()
-        for model, path in paths
-        for relation in model._meta.related_objects
-        if relation.on_delete is models.PROTECT
-    )
+    delete_unless_used(template, name="template")
 
 
 def preview(version: TemplateVersion, *, variables: Mapping[str, Any], language: str) -> Preview:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
+from common.deletion import is_used
 from tenants.models import Role, Tenant
 from tenants.roles import reaches, roles_of
 
@@ -261,6 +262,12 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Parts go with their whole: only the role on the rows themselves is asked."""
+        if in_use := [row for row in objs if is_used(row)]:
+            texts = [
+                _("Messages refer to %(name)s; deactivate it instead.") % {"name": row}
+                for row in in_use
+            ]
+            return [], {}, set(), texts
         listed, counts, _missing, protected = super().get_deleted_objects(objs, request)
         allowed = all(self.has_delete_permission(request, row) for row in objs)
         missing = set() if allowed else {self.opts.verbose_name}

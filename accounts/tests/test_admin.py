@@ -249,7 +249,7 @@ def test_an_account_that_messages_refer_to_stays(admin, account):
     body = {"action": "delete_selected", "_selected_action": [account.pk], "post": "yes"}
     admin.post(LIST, body)
 
-    assert "Messages of orders@shop.test" in asked
+    assert "Messages refer to orders@shop.test" in asked
     assert EmailAccount.objects.exists()
 
 
