@@ -11,11 +11,13 @@ from celery import Celery, Task
 from celery.signals import setup_logging, task_postrun, task_prerun
 from django.conf import settings
 from django.db import connection
+from kombu.transport import TRANSPORT_ALIASES
 
 from common.slow import SlowQueries
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sendcraft_project.settings.embedded")
 
+TRANSPORT_ALIASES["filesystem"] = "sendcraft_project.broker:Transport"
 app = Celery("sendcraft")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
