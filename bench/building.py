@@ -67,7 +67,7 @@ def messages(count: int) -> list[EmailLog]:
         created_at=timezone.now(),
     )
     content = EmailContent(pk=1, tenant=tenant, template_version=version, is_bulk=True)
-    content._prefetched_objects_cache = {"attachments": []}  # type: ignore[attr-defined]
+    content.files = []
     return [
         EmailLog(
             pk=number,

@@ -15,7 +15,8 @@ from html import unescape
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup, _escape_inner, escape
+from markupsafe import Markup, escape
+from markupsafe import _escape_inner as escaped  # type: ignore[attr-defined]  # without a Markup
 
 from templates_app import formats
 from templates_app.registry import (
@@ -429,7 +430,7 @@ def printed(value: object) -> object:
     """
     text: str
     if type(value) is str:
-        text = _escape_inner(value) if JOB.is_html else value
+        text = escaped(value) if JOB.is_html else value
         if len(text) <= SHORT:
             return NotImplemented if text is value else text
     elif type(value) is int:
