@@ -10,6 +10,7 @@ from django.conf import settings
 from common.addresses import Address
 from delivery.dkim import Algorithm, Signer
 from delivery.errors import TooLarge
+from delivery.kept_files import KeptFiles, encoded
 from delivery.mime import Outgoing, build
 from delivery.mime_parts import OutgoingAttachment
 from domains.models import DKIMKey, Domain, KeyAlgorithm
@@ -22,6 +23,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     KeyAlgorithm.ED25519: "ed25519-sha256",
 }
 KEPT_SIGNERS = 1024
+KEPT_FILES = KeptFiles()
 
 
 def build_message(email: EmailLog, *, signers: Sequence[Signer]) -> bytes:
@@ -53,7 +55,7 @@ def outgoing(email: EmailLog) -> Outgoing:
         headers=rendered.headers,
         message_id=email.smtp_message_id,
         date=email.date,
-        attachments=tuple(_files(content)),
+        attachments=_files(content),
         list_unsubscribe=unsubscribe_url(email.tracking_id) if content.offers_unsubscribe else None,
     )
 
@@ -91,13 +93,7 @@ def _signer(key: _Key) -> Signer:
     )
 
 
-def _files(content: EmailContent) -> list[OutgoingAttachment]:
-    return [
-        OutgoingAttachment(
-            filename=file.filename,
-            content_type=file.content_type,
-            content=file.read(),
-            content_id=file.content_id or None,
-        )
-        for file in content.attachments.all()
-    ]
+def _files(content: EmailContent) -> tuple[OutgoingAttachment, ...]:
+    """Return the content's files; only those of bulk mail are soon asked for again."""
+    take = KEPT_FILES.get if content.is_bulk else encoded
+    return tuple(take(file) for file in content.files)

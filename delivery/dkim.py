@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,9 +30,9 @@ SIGNED_HEADERS = (
     b"list-unsubscribe",
     b"list-unsubscribe-post",
 )
-_HEADER_START = re.compile(rb"\r\n(?![ \t])")
-_WHITESPACE = re.compile(rb"[ \t]+")
+_WHITESPACE = re.compile(rb"[ \t]{2,}|\t")
 _COLUMNS = 72
+KEPT_TAGS = 1024
 
 
 class Signer:
@@ -58,14 +60,12 @@ class Signer:
         """Return ``message``, whose lines end in CRLF, with one more DKIM-Signature on top."""
         head, _, body = message.partition(b"\r\n\r\n")
         headers = _signed_headers(head)
-        names = [name for name, _ in headers]
-        # One From more than there is: nobody can add a second one and keep the signature.
-        listed = b":".join([b"from", *names])
-        unsigned = self._start + _fold_tags(listed, _body_hash(body))
+        body_hash = _body_hash(body)
+        tags = _tags(self._start, tuple(name for name, _ in headers))
         hashed = [line for _, line in headers]
-        hashed.append(b"dkim-signature:" + _relaxed(unsigned.partition(b":")[2]))
-        signature = b64encode(self._signature(b"\r\n".join(hashed)))
-        return unsigned + _fold_base64(signature) + b"\r\n" + message
+        hashed.append(tags.relaxed + body_hash + b"; b=")
+        signature = _fold_base64(b64encode(self._signature(b"\r\n".join(hashed))))
+        return b"".join([tags.written, body_hash, b";\r\n b=", signature, b"\r\n", message])
 
     def _signature(self, data: bytes) -> bytes:
         if isinstance(self._key, Ed25519PrivateKey):
@@ -85,19 +85,19 @@ def _load(pem: str, *, algorithm: Algorithm) -> RSAPrivateKey | Ed25519PrivateKe
 def _signed_headers(head: bytes) -> list[tuple[bytes, bytes]]:
     """Return name and relaxed line of each header to sign, repeated ones from the last up."""
     found: dict[bytes, list[bytes]] = {}
-    for field in _HEADER_START.split(head):
+    for field in _relaxed(head).split(b"\r\n"):
         name, _, value = field.partition(b":")
-        found.setdefault(name.strip().lower(), []).append(value)
+        found.setdefault(name.strip().lower(), []).append(value.strip(b" "))
     return [
-        (name, name + b":" + _relaxed(value))
+        (name, b"%b:%b" % (name, value))
         for name in SIGNED_HEADERS
-        for value in reversed(found.get(name, []))
+        for value in reversed(found.get(name, ()))
     ]
 
 
-def _relaxed(value: bytes) -> bytes:
-    """Return a header's value unfolded, its runs of white space as one space (section 3.4.2)."""
-    return _WHITESPACE.sub(b" ", value.replace(b"\r\n", b"")).strip(b" ")
+def _relaxed(fields: bytes) -> bytes:
+    """Return header fields unfolded, each run of white space as one space (section 3.4.2)."""
+    return _WHITESPACE.sub(b" ", fields.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" "))
 
 
 def _body_hash(body: bytes) -> bytes:
@@ -107,14 +107,26 @@ def _body_hash(body: bytes) -> bytes:
     return b64encode(digest.digest())
 
 
-def _fold_tags(listed: bytes, body_hash: bytes) -> bytes:
+@dataclass(frozen=True)
+class _Tags:
+    """A signature's header up to the body's hash, as it is written and as it is hashed."""
+
+    written: bytes
+    relaxed: bytes
+
+
+@lru_cache(maxsize=KEPT_TAGS)
+def _tags(start: bytes, names: tuple[bytes, ...]) -> _Tags:
+    # One From more than there is: nobody can add a second one and keep the signature.
     lines = [b""]
-    for name in listed.split(b":"):
+    for name in (b"from", *names):
         if len(lines[-1]) + len(name) > _COLUMNS:
             lines.append(b"")
         lines[-1] += name + b":"
-    names = b"\r\n  ".join(lines).removesuffix(b":")
-    return b"\r\n h=" + names + b";\r\n bh=" + body_hash + b";\r\n b="
+    listed = b"\r\n  ".join(lines).removesuffix(b":")
+    written = start + b"\r\n h=" + listed + b";\r\n bh="
+    value = _relaxed(written.partition(b":")[2]).lstrip(b" ")
+    return _Tags(written, relaxed=b"dkim-signature:" + value)
 
 
 def _fold_base64(text: bytes) -> bytes:

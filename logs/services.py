@@ -37,7 +37,8 @@ def rendered_content(email: EmailLog, *, supplied: Mapping[str, Any] | None = No
         return Rendered(content.subject, content.html, content.text, headers)
     variables = {**content.variables, **email.own_variables}
     if supplied is None:
-        supplied = supplied_variables(email.tracking_id, variables)
+        is_read = "unsubscribe_url" in version.variables
+        supplied = supplied_variables(email.tracking_id, variables) if is_read else {}
     made = rendering.render(
         version.compiled,
         variables={**variables, **supplied},

@@ -7,20 +7,31 @@ A path is written ``customer.name``, ``products[].name`` (of every item) or ``cu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from jinja2 import nodes
 
-ITEM, OPTIONAL, ITSELF = "[]", "?", ""
+ITEM, OPTIONAL = "[]", "?"
 SEGMENT = re.compile(r"\[\]|\?|[^.\[\]?]+")
 MAX_MISSING = 100
 SAME_ITEMS = frozenset({"sort", "reverse", "unique"})
 DEFAULTS = frozenset({"default", "d"})
 POSITIONS = {"first": "0", "last": "-1"}
 
-Plan = dict[str, "Plan"]
+
+@dataclass(frozen=True)
+class Plan:
+    """What is needed of one value, as a tree, so that each value is visited once.
+
+    ``leaves`` are the steps that need nothing below them, ``deeper`` all others.
+    """
+
+    is_needed: bool
+    steps: Mapping[str, Plan]
+    leaves: frozenset[str]
+    deeper: Mapping[str, Plan]
 
 
 @dataclass(frozen=True)
@@ -57,20 +68,23 @@ def root(path: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _plan(needs: tuple[str, ...]) -> Plan:
-    """Return ``needs`` as a tree, so that each value is visited once."""
-    plan: Plan = {}
-    for need in needs:
-        step = plan
-        for segment in SEGMENT.findall(need):
-            step = step.setdefault(segment, {})
-        step[ITSELF] = {}
-    return plan
+    return _planned([SEGMENT.findall(need) for need in needs])
+
+
+def _planned(paths: Sequence[Sequence[str]]) -> Plan:
+    below: dict[str, list[Sequence[str]]] = {}
+    for first, *rest in filter(None, paths):
+        below.setdefault(first, []).append(rest)
+    steps = {key: _planned(rests) for key, rests in below.items()}
+    marks = (ITEM, OPTIONAL)
+    leaves = frozenset(key for key, plan in steps.items() if not plan.steps and key not in marks)
+    deeper = {key: plan for key, plan in steps.items() if key not in leaves}
+    return Plan(not all(paths), steps=steps, leaves=leaves, deeper=deeper)
 
 
 def _absent(value: object, plan: Plan, above: tuple[str, ...]) -> Iterator[str]:
-    for key, below in plan.items():
-        if key == ITSELF:
-            continue
+    has_leaves = isinstance(value, dict) and plan.leaves <= value.keys()
+    for key, below in (plan.deeper if has_leaves else plan.steps).items():
         if key == OPTIONAL:
             if value:
                 yield from _absent(value, below, above)
@@ -79,15 +93,15 @@ def _absent(value: object, plan: Plan, above: tuple[str, ...]) -> Iterator[str]:
                 yield from _absent(item, below, (*above, str(index)))
         elif not _has(value, key):
             yield from _unmet(below, (*above, key))
-        elif len(below) > (ITSELF in below):
+        elif below.steps:
             yield from _absent(_get(value, key), below, (*above, key))
 
 
 def _unmet(plan: Plan, path: tuple[str, ...]) -> Iterator[str]:
-    if ITSELF in plan:
+    if plan.is_needed:
         yield ".".join(path)
         return
-    for key, below in plan.items():
+    for key, below in plan.steps.items():
         if key not in (ITEM, OPTIONAL):
             yield from _unmet(below, (*path, key))
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
+from markupsafe import _escape_inner as escaped  # type: ignore[attr-defined]  # without a Markup
 
 from templates_app import formats
 from templates_app.registry import (
@@ -31,7 +32,6 @@ from templates_app.work import JOB, MAX_OUTPUT, Fault
 
 MAX_NUMBER_TEXT = 40
 SHORT = 100
-is_special = re.compile("[&<>'\"]").search
 
 
 def _short(most: int, *, least: int = 0) -> Callable[[object], bool]:
@@ -425,11 +425,17 @@ def printed(value: object) -> object:
     """Return what a template prints for ``value``; minijinja calls this for every ``{{ }}``.
 
     Escaping is done here, since minijinja would also write every ``/`` of a link as ``&#x2f;``.
-    Short values are not counted: fuel bounds how many of them there can be.
+    ``NotImplemented`` lets it print the value that it has, which saves bringing it back. Short
+    values are not counted: fuel bounds how many of them there can be.
     """
-    if type(value) is str and len(value) <= SHORT and not is_special(value):
-        return value
-    if isinstance(value, str):
+    text: str
+    if type(value) is str:
+        text = escaped(value) if JOB.is_html else value
+        if len(text) <= SHORT:
+            return NotImplemented if text is value else text
+    elif type(value) is int:
+        return NotImplemented
+    elif isinstance(value, str):
         text = escape(value) if JOB.is_html else value
     elif value is None:
         return ""

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import connections, models
 from django.db.models import F, Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmailAccount
@@ -173,7 +174,7 @@ class TemplateVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.template.slug} v{self.number}"
 
-    @property
+    @cached_property
     def compiled(self) -> CompiledTemplate:
         """What ``templates_app.rendering`` takes."""
         return CompiledTemplate(
@@ -184,7 +185,7 @@ class TemplateVersion(models.Model):
             needs=tuple(self.needs),
         )
 
-    @property
+    @cached_property
     def cache_key(self) -> str:
         """Names the version for the renderer's cache; a version never changes.
 

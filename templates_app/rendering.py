@@ -6,9 +6,10 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import minijinja
 
@@ -21,9 +22,12 @@ SUBJECT, HTML, TEXT = "subject", "html", "text"
 FIELDS = {SUBJECT: "subject", HTML: "html_content", TEXT: "text_content"}
 FUEL = 250_000
 LONG_STRING = 6 * 10**9 // FUEL
+LARGE = 10**18
 LONG_NUMBER = re.compile(r"\d{19}")  # every look-up of such a number would convert it again
 KEPT_ENVIRONMENTS = 256
 CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NUMBERS = frozenset({int, float, bool, type(None)})
+_STRINGS = frozenset({str})
 _GLOBALS = ("cycler", "debug", "dict", "joiner", "namespace", "range")
 
 
@@ -207,18 +211,52 @@ def _refuse_missing(paths: list[str]) -> None:
         )
 
 
+class _NotPlain(Exception):
+    """Something that a JSON column would give back in another form."""
+
+
 @dataclass(frozen=True)
 class _Plain:
-    """Copies of the variables that a template reads, and a length that no string exceeds."""
+    """The variables that a template reads, and a length that no string exceeds."""
 
     data: dict[str, object]
     longest: int
 
 
 def _read(template: CompiledTemplate, variables: Mapping[str, object]) -> _Plain:
-    """Return plain copies by way of JSON: nothing but data can pass, in the form it is stored."""
+    """Return the variables as they read when stored: nothing but data can pass."""
     names = _names(template.variables)
     picked = {name: variables[name] for name in names if name in variables}
+    try:
+        return _Plain(data=picked, longest=_longest_of_plain(picked.values()))
+    except (_NotPlain, RecursionError):
+        return _copied(picked)
+
+
+def _longest_of_plain(values: Iterable[Any]) -> int:
+    """Return the length of the longest string in ``values`` and below.
+
+    Raises:
+        _NotPlain: JSON would give back something else, or a number is a long one.
+    """
+    longest = 0
+    for value in values:
+        kind, length = type(value), 0
+        if kind is str:
+            length = len(value)
+        elif kind is dict and _STRINGS.issuperset(map(type, value)):
+            length = _longest_of_plain(value.values())
+        elif kind is list:
+            length = _longest_of_plain(value)
+        elif kind not in _NUMBERS or not -LARGE < (value or 0) < LARGE:
+            raise _NotPlain
+        if length > longest:
+            longest = length
+    return longest
+
+
+def _copied(picked: dict[str, object]) -> _Plain:
+    """Return copies by way of JSON, in which a long number is text."""
     try:
         text = json.dumps(picked, default=as_json_stores)
     except (TypeError, ValueError, RecursionError) as error:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import email as parser
 import re
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import policy
 from email.utils import parsedate_to_datetime
 
 import pytest
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, prefetch_related_objects
 from django.utils import timezone
 
 from common.smtp import opening
 from common.tests.smtp_server import ScriptedServer
-from delivery import building
+from delivery import building, kept_files
 from delivery.bulk import prepare_bulk
+from delivery.kept_files import KeptFiles
 from delivery.submission import BulkRecipient, read_bulk
 from delivery.tests.sending import ANA, account_at, drained, queue
 from delivery.tests.test_dkim import Verifier
@@ -24,6 +27,7 @@ from domains.dkim_keys import generate_ed25519, generate_rsa
 from domains.models import DKIMKey
 from logs.links import unsubscribe_url
 from logs.models import EmailLog
+from logs.models.content import attachment_storage
 from tests.factories import make_template
 from tests.servers.mail_server import ALICE
 
@@ -112,6 +116,89 @@ def test_a_bulk_message_is_the_recipients_own_and_can_be_unsubscribed(account, t
     assert message["List-Unsubscribe"] == f"<{unsubscribe_url(email.tracking_id)}>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert f"Ana: {unsubscribe_url(email.tracking_id)}" in message.get_body().get_content()
+
+
+def bulk(account, *, names, **fields) -> list[EmailLog]:
+    """Claimed messages of one batch, as a drain holds them: what they share is loaded once."""
+    recipients = [
+        BulkRecipient(index, f"{name}@example.com", {"name": name})
+        for index, name in enumerate(names)
+    ]
+    request = {
+        "template_id": "news",
+        "from_account": account.email_address,
+        "recipient_list": recipients,
+        **fields,
+    }
+    with transaction.atomic():
+        batch = prepare_bulk(
+            read_bulk(request, now=timezone.now()), tenant=account.tenant, mode="live"
+        ).store()
+    emails = list(EmailLog.objects.filter(batch_id=batch.batch.public_id).order_by("pk"))
+    shared = ("tenant", "content__template_version", "content__attachments")
+    prefetch_related_objects(emails, *shared)
+    return emails
+
+
+def a_file(text: str) -> dict[str, str]:
+    content = b64encode(text.encode()).decode()
+    return {"filename": "a.txt", "content": content, "content_type": "text/plain"}
+
+
+def test_messages_built_at_once_hold_their_own_words_and_their_tenants_file(account, other_tenant):
+    with ScriptedServer() as server:
+        other = account_at(server, tenant=other_tenant)
+    emails = []
+    for sender in (account, other):
+        slug = sender.tenant.slug
+        page = f"<p>{slug} {{{{ name }}}} {{{{ unsubscribe_url }}}}</p>"
+        make_template(sender.tenant, slug="news", subject="{{ name }}", html=page)
+        names = [f"{slug}-{number}-token" for number in range(100)]
+        emails += bulk(sender, names=names, attachments=[a_file(f"of {slug}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        messages = list(pool.map(lambda email: building.build_message(email, signers=[]), emails))
+
+    assert len(set(messages)) == 200
+    for email, message in zip(emails, map(read, messages), strict=True):
+        own = email.own_variables["name"]
+        texts = [
+            part.get_content() for part in message.walk() if part.get_content_type()[:4] == "text"
+        ]
+        assert message["To"] == f"{own}@example.com"
+        assert message["Subject"] == own
+        assert set(re.findall(r"\w+-\d+-token", "".join(texts))) == {own}
+        assert [t for t in texts if t.startswith("of ")] == [f"of {email.tenant.slug}"]
+        assert texts[0].count(unsubscribe_url(email.tracking_id)) == 1
+
+
+def test_a_file_of_bulk_mail_is_read_once_for_all_recipients(account, tenant):
+    make_template(tenant, slug="news")
+    options = {"attachments": [a_file("read once")], "variables_global": {"number": 1}}
+    first, second = bulk(account, names=["ana", "bob"], **options)
+
+    before = building.build_message(first, signers=[])
+    attachment_storage().delete(first.content.files[0].path)
+    after = building.build_message(second, signers=[])
+
+    for data in (before, after):
+        (file,) = read(data).iter_attachments()
+        assert (file.get_filename(), file.get_content()) == ("a.txt", "read once")
+
+
+def test_files_are_kept_up_to_a_number_of_bytes(account, tenant):
+    make_template(tenant, slug="news")
+    options = {"variables_global": {"number": 1}}
+    files = [a_file(str(number) * 3_000) for number in range(5)] + [a_file("x" * 20_000)]
+    (email,) = bulk(account, names=["ana"], attachments=files, **options)
+    kept = KeptFiles(most_bytes=10_000)
+
+    made = [kept.get(file) for file in email.content.files]
+
+    assert 5_000 < kept.size_bytes <= 10_000
+    assert [one.encoded for one in made] == [
+        kept_files.encoded(file).encoded for file in email.content.files
+    ]
 
 
 def test_a_message_is_the_same_bytes_at_every_attempt(account):

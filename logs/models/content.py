@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.files.storage import Storage, storages
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.models import TemplateVersion
@@ -39,6 +40,10 @@ class EmailContent(models.Model):
 
     def __str__(self) -> str:
         return f"content {self.pk}"
+
+    @cached_property
+    def files(self) -> list[Attachment]:
+        return list(self.attachments.all())
 
     @property
     def offers_unsubscribe(self) -> bool:

@@ -1,6 +1,7 @@
 """Rendering escapes, refuses what is missing or too large, and shares nothing between messages."""
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -116,6 +117,52 @@ def test_decimals_and_dates_read_as_they_are_stored():
     )
 
     assert message.html == "1.50 1,50 € 02/01/2026"
+
+
+def test_what_json_would_store_differently_is_shown_as_it_is_stored():
+    class Name(str):
+        def __html__(self):
+            return "<b>trusted?</b>"
+
+    variables = {"name": Name("<i>"), "pair": (1, 2), "by_number": {1: "one"}, "long": 10**18}
+    template = compiled(
+        "{{ name }} {{ pair|join('-') }} {% for k in by_number %}{{ k is string }}{% endfor %}"
+        " {{ long is string }}"
+    )
+
+    assert render(template, variables=variables, language="en").html == "&lt;i&gt; 1-2 True True"
+
+
+def test_numbers_truth_and_nothing_print_the_same_in_html_and_text():
+    template = compiled("{{ i }}|{{ f }}|{{ yes }}|{{ none }}|{{ s }}", text="{{ i }}|{{ s }}")
+    variables = {"i": -7, "f": 1e20, "yes": True, "none": None, "s": "é" * 120 + "&"}
+
+    message = render(template, variables=variables, language="en")
+
+    assert message.html == "-7|1e+20|True||" + "é" * 120 + "&amp;"
+    assert message.text == "-7|" + "é" * 120 + "&"
+
+
+def test_a_render_leaves_the_variables_as_they_were():
+    template = compiled(
+        "{{ xs|sort|join(',') }}{{ xs|reverse|join(',') }}{{ xs|unique|join(',') }}"
+        "{% for r in rows|sort(attribute='a', reverse=true) %}{{ r.a }}{% endfor %}"
+    )
+    variables = {"xs": [2, 1, 2], "rows": [{"a": 1}, {"a": 2}]}
+    before = deepcopy(variables)
+
+    assert render(template, variables=variables, language="en").html == "1,2,22,1,22,121"
+    assert variables == before
+
+
+def test_variables_that_hold_themselves_are_refused():
+    xs = []
+    xs.append(xs)
+
+    with pytest.raises(Refused) as refused:
+        render(compiled("{{ xs|length }}"), variables={"xs": xs}, language="en")
+
+    assert refused.value.attr == "variables"
 
 
 def test_what_a_template_does_not_read_does_not_matter():
