@@ -42,7 +42,7 @@ def test_no_use_is_lost_between_threads():
 def test_the_file_cache_counts_too(settings, tmp_path):
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "BACKEND": "common.cache.FileCache",
             "LOCATION": str(tmp_path),
         }
     }
@@ -53,13 +53,13 @@ def test_the_file_cache_counts_too(settings, tmp_path):
 def test_a_cache_that_does_not_answer_counts_nothing_and_is_left_alone_for_a_while(settings):
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "common.cache.RedisCache",
             "LOCATION": "redis://127.0.0.1:1",
         }
     }
     assert counters.hit("x", window=86400) is None
 
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.CACHES = {"default": {"BACKEND": "common.cache.MemoryCache"}}
 
     assert counters.hit("x", window=86400) is None
     assert counters._silent_until > time.monotonic()
