@@ -20,7 +20,7 @@ class RedisCacheClient(redis.RedisCacheClient):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._client = functools.cache(self._client)
+        self._client: Any = functools.cache(self._lib.Redis)
 
 
 class RedisCache(redis.RedisCache):
@@ -45,18 +45,19 @@ class FileCache(filebased.FileBasedCache):
 
     def count(self, key: str, *, until: int) -> int:
         """Return which use of ``key`` this is; the key ends at ``until`` (seconds of the epoch)."""
-        folder = Path(self._dir) / "counts" / str(until)
+        folder = Path(self._dir) / "counts" / str(until)  # type: ignore[attr-defined]
         name = sha256(self.make_and_validate_key(key).encode()).hexdigest()
         try:
             file = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
             self._begin(folder)
             file = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
-        with open(file, "r+b", buffering=0) as counted:
-            locks.lock(counted, locks.LOCK_EX)
-            used = int(counted.read() or 0) + 1
-            counted.seek(0)
-            counted.write(b"%d" % used)
+        try:
+            locks.lock(file, locks.LOCK_EX)
+            used = int(os.read(file, 20) or 0) + 1
+            os.pwrite(file, b"%d" % used, 0)
+        finally:
+            os.close(file)
         return used
 
     @staticmethod

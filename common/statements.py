@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connections, router
 from django.db.models import Field, Model, QuerySet, Value
-from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
+from django.db.models.query import get_related_populators
 
 M = TypeVar("M", bound=Model)
 
@@ -59,7 +59,7 @@ class _Plan:
         self._own = slice(first, last)
         self._names = [column.target.attname for column in columns[self._own]]
         self._build = info["model"].from_db
-        self._related = get_related_populators(info, compiler.select, alias)
+        self._related = get_related_populators(info, compiler.select, alias)  # type: ignore[call-arg]  # of 6.1
         self._converters = compiler.get_converters(columns)
 
     def row(self, values: Sequence[str | int]) -> Any:
@@ -80,7 +80,7 @@ class _Plan:
 
 
 def insert(row: Model) -> None:
-    """Store a new row as ``row.save(force_insert=True)`` would, but for signals, and set its key."""
+    """Store a new row and set its key, as ``row.save(force_insert=True)`` but without signals."""
     connection = connections[router.db_for_write(type(row))]
     sql, fields = _insertion(type(row), connection.alias)
     values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]

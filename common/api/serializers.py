@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-
 S = TypeVar("S", bound=serializers.Serializer[Any])
 
 
