@@ -20,7 +20,7 @@ class RedisCacheClient(redis.RedisCacheClient):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._client: Any = functools.cache(self._lib.Redis)
+        self._client: Any = functools.cache(self._lib.Redis)  # type: ignore[attr-defined]
 
 
 class RedisCache(redis.RedisCache):

@@ -125,6 +125,7 @@ def database_config(default: str | None) -> dict[str, Any]:
     config["CONN_HEALTH_CHECKS"] = True
     config["ATOMIC_REQUESTS"] = False  # reads would take SQLite's write lock
     if is_mysql:
+        config["ENGINE"] = "common.mysql"
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return config
 
