@@ -28,7 +28,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_new_connection(conn_params)
 
     def _start_transaction_under_autocommit(self) -> None:
-        with debug_transaction(self, "BEGIN"), self.wrap_database_errors:  # type: ignore[no-untyped-call]
+        with debug_transaction(self, "BEGIN"), self.wrap_database_errors:
             self.connection.query("BEGIN")
         self._has_begun = True
 
@@ -36,7 +36,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if autocommit and self._has_begun:  # it was never off, and COMMIT or ROLLBACK has ended it
             self._has_begun = False
         else:
-            super()._set_autocommit(autocommit)
+            super()._set_autocommit(autocommit)  # type: ignore[misc]
 
     def close_if_unusable_or_obsolete(self) -> None:
         """Django calls this before and after each request."""
