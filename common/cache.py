@@ -65,7 +65,7 @@ class FileCache(filebased.FileBasedCache):
         """Make the folder of a new window and remove those whose window is over."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for other in folder.parent.iterdir():
-            if int(other.name) < time.time():
+            if other != folder and int(other.name) < time.time():
                 shutil.rmtree(other, ignore_errors=True)
 
 
