@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from django.core.cache import cache
@@ -12,7 +11,6 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 5.0
 
-_lock = threading.Lock()  # the file cache's incr is a read and a write
 _silent_until = 0.0
 
 
@@ -21,14 +19,9 @@ def hit(name: str, *, window: int) -> int | None:
     global _silent_until  # noqa: PLW0603  (one cache, one process)
     if time.monotonic() < _silent_until:
         return None
-    key = f"{name}:{window}:{int(time.time()) // window}"
+    number = int(time.time()) // window
     try:
-        with _lock:
-            if cache.add(key, 1, timeout=window + 5):
-                return 1
-            return int(cache.incr(key))
-    except ValueError:  # it expired between the two calls
-        return 1
+        return cache.count(f"{name}:{window}:{number}", until=(number + 1) * window + 5)  # type: ignore[attr-defined,no-any-return]
     except (OSError, RedisError) as error:
         _silent_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("the cache does not answer", extra={"error": type(error).__name__})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 from common.addresses import Address, normalized
 from common.errors import Refused, RefusedTogether
 from common.ids import uuid7
+from common.statements import insert
 from delivery import doorbell
 from delivery.errors import Suppressed, TooLarge
 from delivery.mime import make_message_id
@@ -42,8 +43,9 @@ class Prepared:
         """Write it and ring for its delivery after the commit; call it inside a transaction."""
         save_content(self.content, self.options.files)
         self.email.content = self.content
-        self.email.save(force_insert=True)
-        save_tags([self.email])
+        insert(self.email)
+        if self.email.tags:
+            save_tags([self.email])
         ring_for([self.email])
         return self.email
 
@@ -165,8 +167,10 @@ def refuse_too_large(texts: Iterable[str], files: Iterable[File]) -> None:
         raise TooLarge(attr="attachments" if files else "html")
 
 
-def save_content(content: EmailContent, files: Iterable[File]) -> None:
-    content.save(force_insert=True)
+def save_content(content: EmailContent, files: Collection[File]) -> None:
+    insert(content)
+    if not files:
+        return
     Attachment.objects.bulk_create(
         Attachment(
             part_of=content,

@@ -29,8 +29,10 @@ from logs.inserting import insert_alike
 from logs.links import supplied_variables
 from logs.models import EmailContent, EmailLog
 from templates_app.models import EmailTemplate, TemplateVersion
-from templates_app.rendering import missing_variables, render_subject
+from templates_app.rendering import Subjects
 from tenants.models import Tenant
+
+UNSUBSCRIBE_URL = "unsubscribe_url"
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,14 @@ class Sorting:
     """Sorts a recipient list into messages and rejections."""
 
     def __init__(self, bulk: Bulk, *, sender: Sender, version: TemplateVersion) -> None:
-        self.bulk, self.sender, self.version = bulk, sender, version
-        self.compiled = version.compiled
+        self.bulk, self.sender = bulk, sender
+        self.subjects = Subjects(
+            version.compiled,
+            shared=bulk.variables,
+            language=sender.tenant.language,
+            cache_key=version.cache_key,
+        )
+        self.offers_link = UNSUBSCRIBE_URL in version.variables
         self.topic = topic_of(version, is_bulk=True)
         self.drafts: dict[str, Draft] = {}
         self.indexes: dict[str, int] = {}
@@ -105,33 +113,28 @@ class Sorting:
             self.indexes[key] = recipient.index
             self.drafts[key] = self.draft(to, own=recipient.variables)
         except RefusedTogether as together:
-            first = together.refusals[0]
-            self.reject(recipient.index, recipient.address, first.code, str(together))
+            first, detail = together.refusals[0], " ".join(map(str, together.refusals))
+            self.reject(recipient.index, recipient.address, first.code, detail)
         except Refused as refusal:
             self.reject(recipient.index, recipient.address, refusal.code, refusal.detail)
 
     def draft(self, to: Address, *, own: Mapping[str, Any]) -> Draft:
         """Return the recipient's message; its subject is rendered and its variables checked."""
         tracking_id = uuid7()
-        variables = {**self.bulk.variables, **own}
-        variables |= supplied_variables(tracking_id, variables)
-        if missing := missing_variables(self.compiled, variables):
-            raise Refused(f"Missing: {', '.join(missing)}.", code="missing_variable")
-        subject = render_subject(
-            self.compiled,
-            variables=variables,
-            language=self.sender.tenant.language,
-            cache_key=self.version.cache_key,
-        )
         domain = self.sender.account.domain.name
         return Draft(
             tracking_id=tracking_id,
             smtp_message_id=make_message_id(tracking_id, domain=domain),
             to_address=to.addr_spec,
             to_name=to.display_name,
-            subject=subject,
+            subject=self.subjects.of({**own, **self.supplied(tracking_id, own)}),
             own_variables=dict(own),
         )
+
+    def supplied(self, tracking_id: UUID, own: Mapping[str, Any]) -> Mapping[str, object]:
+        if not self.offers_link:
+            return {}
+        return supplied_variables(tracking_id, {**self.bulk.variables, **own})
 
     def reject_suppressed(self) -> None:
         covered = suppressed(self.drafts, tenant=self.sender.tenant, topic=self.topic)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Self
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,8 @@ from common.ids import uuid7
 from logs.models import EmailLog
 from templates_app.models import EmailTemplate
 from tenants.models import Tenant
+
+ADDRESSES_AT_ONCE = 500  # SQLite takes 999 parameters at once
 
 
 class SendBatch(models.Model):
@@ -83,14 +85,28 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
         self, addresses: Iterable[str], *, tenant: Tenant, topics: Collection[str], at: datetime
     ) -> set[str]:
         """Return those of the normalized ``addresses`` that may not get mail on ``topics``."""
-        wanted = set(addresses)
-        found: set[str] = set()
-        names = sorted(wanted)
-        for start in range(0, len(names), 500):  # SQLite's limit on parameters
-            rows = self.for_tenant(tenant).in_force(at=at)
-            rows = rows.filter(address__in=names[start : start + 500])
-            found |= set(rows.filter(topic__in=["", *topics]).values_list("address", flat=True))
+        names, found = sorted(set(addresses)), set[str]()
+        for start in range(0, len(names), ADDRESSES_AT_ONCE):
+            some = names[start : start + ADDRESSES_AT_ONCE]
+            found |= self._covering(some, tenant=tenant, topics=["", *topics], at=at)
         return found
+
+    def _covering(
+        self, addresses: Sequence[str], *, tenant: Tenant, topics: Sequence[str], at: datetime
+    ) -> set[str]:
+        """One statement, written by hand: every message asks this, and Django would take longer."""
+        connection = connections[self.db]
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        sql = (
+            f"SELECT address FROM {table} WHERE tenant_id = %s "  # noqa: S608  names only
+            "AND (expires_at IS NULL OR expires_at > %s) "
+            f"AND topic IN ({', '.join(['%s'] * len(topics))}) "
+            f"AND address IN ({', '.join(['%s'] * len(addresses))})"
+        )
+        now = connection.ops.adapt_datetimefield_value(at)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [tenant.pk, now, *topics, *addresses])
+            return {address for (address,) in cursor.fetchall()}
 
 
 class Suppression(models.Model):

@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from accounts.models import EmailAccount
+from accounts.models import EmailAccount, EmailAccountQuerySet
 from common.addresses import parse_address
 from common.errors import Refused
-from templates_app.models import EmailTemplate, TemplateVersion
+from common.statements import Lookup
+from templates_app.models import EmailTemplate, EmailTemplateQuerySet, TemplateVersion, is_number
 from tenants.models import Tenant
 
 # Only what accepting a message needs: wide rows cost more to load than to look up.
@@ -34,6 +35,24 @@ OF_ACCOUNT = (
 )
 
 
+def _templates(tenant: Any) -> EmailTemplateQuerySet:
+    return EmailTemplate.objects.for_tenant(tenant).only(*OF_TEMPLATE)
+
+
+def _accounts(tenant: Any) -> EmailAccountQuerySet:
+    accounts = EmailAccount.objects.for_tenant(tenant)
+    return accounts.select_related("domain").only(*OF_ACCOUNT)
+
+
+TEMPLATE_BY_SLUG = Lookup(EmailTemplate, lambda t, slug: _templates(t).filter(slug=slug), takes=2)
+TEMPLATE_BY_NUMBER = Lookup(EmailTemplate, lambda t, pk: _templates(t).filter(pk=pk), takes=2)
+ACCOUNT_BY_ADDRESS = Lookup(
+    EmailAccount, lambda t, address: _accounts(t).filter(email_address=address), takes=2
+)
+ACCOUNT_BY_NUMBER = Lookup(EmailAccount, lambda t, pk: _accounts(t).filter(pk=pk), takes=2)
+DEFAULT_ACCOUNT = Lookup(EmailAccount, lambda t: _accounts(t).filter(default_for=t), takes=1)
+
+
 @dataclass(frozen=True)
 class Sender:
     """Who asks, and through what: tenant, mode, account and template, all of them usable."""
@@ -54,8 +73,7 @@ def find_template(reference: str | int, *, tenant: Tenant) -> TemplateVersion:
     Raises:
         Refused: ``not_found`` or ``inactive``.
     """
-    templates = EmailTemplate.objects.for_tenant(tenant).named(str(reference))
-    template = templates.only(*OF_TEMPLATE).first()
+    template = _template(str(reference), tenant=tenant)
     if template is None:
         raise Refused("There is no such template.", code="not_found", attr="template_id")
     if not template.is_active:
@@ -63,6 +81,12 @@ def find_template(reference: str | int, *, tenant: Tenant) -> TemplateVersion:
     version = copy(_version(template.pk, template.version, template.created_at))
     version.template = template
     return version
+
+
+def _template(reference: str, *, tenant: Tenant) -> EmailTemplate | None:
+    if is_number(reference):
+        return TEMPLATE_BY_NUMBER.first(tenant.pk, int(reference))
+    return TEMPLATE_BY_SLUG.first(tenant.pk, reference)
 
 
 @lru_cache(maxsize=256)
@@ -79,14 +103,12 @@ def find_account(
     Raises:
         Refused: ``not_found``, ``inactive``, or ``required`` where there is no default.
     """
-    accounts = EmailAccount.objects.for_tenant(tenant).select_related("domain")
     if reference is not None:
-        key = account_key(reference)
+        account = _account(reference, tenant=tenant)
     elif version and version.template.default_account_id:
-        key = {"pk": version.template.default_account_id}
+        account = ACCOUNT_BY_NUMBER.first(tenant.pk, version.template.default_account_id)
     else:
-        key = {"default_for": tenant.pk}
-    account = accounts.only(*OF_ACCOUNT).filter(**key).first()
+        account = DEFAULT_ACCOUNT.first(tenant.pk)
     if account is None:
         if reference is None:
             raise Refused(
@@ -98,11 +120,11 @@ def find_account(
     return account
 
 
-def account_key(reference: str | int) -> dict[str, Any]:
+def _account(reference: str | int, *, tenant: Tenant) -> EmailAccount | None:
     if isinstance(reference, int) or reference.isdecimal():
-        return {"pk": int(reference)}
+        return ACCOUNT_BY_NUMBER.first(tenant.pk, int(reference))
     try:
         address = parse_address(reference, attr="from_account")
-        return {"email_address": address.addr_spec.lower()}
     except Refused:
-        return {"pk": None}
+        return None
+    return ACCOUNT_BY_ADDRESS.first(tenant.pk, address.addr_spec.lower())

@@ -6,7 +6,7 @@ case "${1:-web}" in
   web)
     exec gunicorn sendcraft_project.wsgi:application --bind 0.0.0.0:8000 \
       --workers "${WEB_CONCURRENCY:-4}" --worker-class gthread --threads 8 \
-      --timeout 60 --graceful-timeout 25 --keep-alive 75 --worker-tmp-dir /dev/shm --log-level warning \
+      --timeout 60 --graceful-timeout 25 --keep-alive 75 --limit-request-line 8190 --worker-tmp-dir /dev/shm --log-level warning \
       --no-control-socket
     ;;
   worker)

@@ -36,13 +36,18 @@ class SourceFormat(models.TextChoices):
     MJML = "mjml", "MJML"
 
 
+def is_number(reference: str) -> bool:
+    """Tell whether a reference names a template by its number; a slug is never digits alone."""
+    return re.fullmatch(r"[0-9]{1,18}", reference) is not None
+
+
 class EmailTemplateQuerySet(models.QuerySet["EmailTemplate"]):
     def for_tenant(self, tenant: Tenant) -> Self:
         return self.filter(tenant=tenant)
 
     def named(self, reference: str) -> Self:
-        """The one of this number, or else of this slug; a slug is never digits alone."""
-        if re.fullmatch(r"[0-9]{1,18}", reference):
+        """The one of this number, or else of this slug."""
+        if is_number(reference):
             return self.filter(pk=int(reference))
         return self.filter(slug=reference)
 

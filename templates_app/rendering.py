@@ -76,23 +76,63 @@ def render(
         RefusedTogether: one ``missing_variable`` for each variable that is needed and not given.
         Refused: ``template_error``, or ``invalid`` for a control character in the subject.
     """
-    run = _Run(template, variables, language=language, cache_key=cache_key)
+    plain = _read(template, variables)
     if not allow_missing:
-        run.refuse_missing()
+        _refuse_missing(analysis.missing(template.needs, plain.data))
+    run = _Run(template, plain, language=language, cache_key=cache_key)
     return Rendered(subject=run.subject(), html=run.part(HTML), text=run.part(TEXT))
 
 
-def render_subject(
-    template: CompiledTemplate,
-    *,
-    variables: Mapping[str, object],
-    language: str,
-    cache_key: str | None = None,
-) -> str:
-    """Return only the subject, as ``render`` would."""
-    run = _Run(template, variables, language=language, cache_key=cache_key)
-    run.refuse_missing()
-    return run.subject()
+class Subjects:
+    """The subjects of one template's messages; the variables that they share are read once."""
+
+    def __init__(
+        self,
+        template: CompiledTemplate,
+        *,
+        shared: Mapping[str, object],
+        language: str,
+        cache_key: str | None = None,
+    ) -> None:
+        self._template, self._language, self._cache_key = template, language, cache_key
+        self._shared = _read(template, shared)
+        self._checks: dict[frozenset[str], _Check] = {}
+
+    def of(self, own: Mapping[str, object]) -> str:
+        """Return what ``render`` would make of the shared variables, replaced by ``own``.
+
+        Raises:
+            Refused: as ``render``, but for what only its other parts would be refused for.
+        """
+        mine = _read(self._template, own)
+        longest = max(self._shared.longest, mine.longest)
+        plain = _Plain(data=self._shared.data | mine.data, longest=longest)
+        if not self._check(frozenset(mine.data)).passes(mine.data):
+            _refuse_missing(analysis.missing(self._template.needs, plain.data))
+        run = _Run(self._template, plain, language=self._language, cache_key=self._cache_key)
+        return run.subject()
+
+    def _check(self, names: frozenset[str]) -> _Check:
+        """Return how a message that brings these variables is checked; most bring the same."""
+        if names not in self._checks:
+            needs = self._template.needs
+            rest = tuple(need for need in needs if analysis.root(need) not in names)
+            self._checks[names] = _Check(
+                needs=tuple(need for need in needs if analysis.root(need) in names),
+                is_rest_given=not analysis.missing(rest, self._shared.data),
+            )
+        return self._checks[names]
+
+
+@dataclass(frozen=True)
+class _Check:
+    """What is needed of a message's own variables, and whether the shared ones give the rest."""
+
+    needs: tuple[str, ...]
+    is_rest_given: bool
+
+    def passes(self, own: Mapping[str, object]) -> bool:
+        return self.is_rest_given and not analysis.missing(self.needs, own)
 
 
 def environment(template: CompiledTemplate, *, fuel: int = FUEL) -> minijinja.Environment:
@@ -144,19 +184,17 @@ _ENVIRONMENTS = _Environments(KEPT_ENVIRONMENTS)
 
 
 class _Run:
-    """One template with one set of variables, checked and ready to render."""
+    """One template with one set of variables, ready to render."""
 
     def __init__(
         self,
         template: CompiledTemplate,
-        variables: Mapping[str, object],
+        plain: _Plain,
         *,
         language: str,
         cache_key: str | None,
     ) -> None:
-        plain = _read(template, variables)
         self._data = plain.data
-        self._needs = template.needs
         self._language = language
         # A look-up copies its string, so long strings make every instruction dearer.
         if plain.longest > LONG_STRING:
@@ -165,9 +203,6 @@ class _Run:
             self._environment = environment(template)
         else:
             self._environment = _ENVIRONMENTS.get(cache_key, template)
-
-    def refuse_missing(self) -> None:
-        _refuse_missing(analysis.missing(self._needs, self._data))
 
     def part(self, name: str) -> str:
         JOB.start(language=self._language, is_html=name == HTML)

@@ -11,12 +11,18 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from common.errors import Conflict, Refused
+from common.errors import Conflict, Refused, SendCraftError
+from common.statements import Lookup, insert
 from tenants.models import IdempotencyRecord, Tenant
 
 KEPT = timedelta(hours=24)
 LOCK_TIMED_OUT = 1205
 DEADLOCK = 1213
+RECORD = Lookup(
+    IdempotencyRecord,
+    lambda tenant, key: IdempotencyRecord.objects.filter(tenant=tenant, key_digest=key),
+    takes=2,
+)
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,7 @@ class Once:
         Raises:
             Refused: the key was used for another request.
         """
-        record = IdempotencyRecord.objects.filter(
-            tenant=self.tenant, key_digest=self.key_digest
-        ).first()
+        record = RECORD.first(self.tenant.pk, self.key_digest)
         if record is None:
             return None
         if record.created_at <= timezone.now() - KEPT:
@@ -67,19 +71,18 @@ class Once:
     def run(self, work: Callable[[], Answer]) -> Answer:
         """Run ``work`` and keep its answer in the same transaction; run twice, it works once.
 
-        The record is written first: its unique key makes a second request wait for this one.
+        The record's unique key makes a second request wait for the first, and then undoes what
+        the second did.
 
         Raises:
             Conflict: the first request with this key is still running.
         """
         try:
             with transaction.atomic():
-                record = self._reserve()
                 answer = work()
-                record.status_code, record.answer = answer.status_code, answer.data
-                record.save(update_fields=["status_code", "answer"])
+                self._keep(answer)
                 return answer
-        except IntegrityError:
+        except (IntegrityError, SendCraftError):  # the first may have changed what this one met
             if first := self.first_answer():
                 return first
             raise
@@ -88,13 +91,15 @@ class Once:
                 raise self._running() from error
             raise
 
-    def _reserve(self) -> IdempotencyRecord:
-        return IdempotencyRecord.objects.create(
-            tenant=self.tenant,
-            key_digest=self.key_digest,
-            request_digest=self.request_digest,
-            status_code=0,
-            answer={},
+    def _keep(self, answer: Answer) -> None:
+        insert(
+            IdempotencyRecord(
+                tenant=self.tenant,
+                key_digest=self.key_digest,
+                request_digest=self.request_digest,
+                status_code=answer.status_code,
+                answer=answer.data,
+            )
         )
 
     @staticmethod

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from common.addresses import normalized, parse_address
+from common.api.serializers import shared
 from common.errors import Refused
 from delivery import acceptance, bulk, services, submission
 from delivery.api import serializers
@@ -85,14 +86,13 @@ class SendView(IdempotentMixin, APIView):
         return self.answer_once(self.prepare)
 
     def prepare(self) -> Any:
-        serializer = serializers.SendSerializer(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        message = submission.read_message(serializer.validated_data, now=timezone.now())
+        fields = serializers.SendSerializer.validated(self.request.data)
+        message = submission.read_message(fields, now=timezone.now())
         prepared = acceptance.prepare(message, tenant=self.tenant, mode=self.api_key.mode)
 
         def work() -> Answer:
             email = prepared.store()
-            return Answer(ACCEPTED, serializers.AcceptedSerializer(email).data)
+            return Answer(ACCEPTED, shared(serializers.AcceptedSerializer).to_representation(email))
 
         return work
 
@@ -120,9 +120,8 @@ class SendBulkView(IdempotentMixin, APIView):
         return self.answer_once(self.prepare)
 
     def prepare(self) -> Any:
-        serializer = serializers.SendBulkSerializer(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        wanted = submission.read_bulk(serializer.validated_data, now=timezone.now())
+        fields = serializers.SendBulkSerializer.validated(self.request.data)
+        wanted = submission.read_bulk(fields, now=timezone.now())
         prepared = bulk.prepare_bulk(wanted, tenant=self.tenant, mode=self.api_key.mode)
 
         def work() -> Answer:

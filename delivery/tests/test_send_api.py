@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
+from accounts.models import EmailAccount
 from delivery.models import Suppression
 from delivery.services import suppress
-from logs.models import Attachment, EmailLog
+from domains.models import Domain
+from logs.models import Attachment, EmailContent, EmailLog, EmailTag
+from templates_app.models import EmailTemplate
+from tenants.models import APIKey, Tenant
 from tests.factories import make_account, make_domain, make_template
 
 URL = "/api/v1/emails/send"
@@ -298,6 +305,67 @@ def test_the_same_key_and_body_send_once(api, account):
     assert again.headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first.headers
     assert EmailLog.objects.count() == 1
+
+
+def test_a_message_takes_few_statements(api, account, template, django_assert_num_queries):
+    body = {"template_id": template.slug, "from_account": account.email_address}
+    body |= {"to_address": "ana@example.com", "variables": {"number": "A-1", "name": "Ana"}}
+    assert api.post(URL, body).status_code == 202  # notes the key's use and reads the version
+
+    with django_assert_num_queries(8 + 2):  # and where the transaction begins and ends
+        response = api.post(URL, body, headers={"Idempotency-Key": "k"})
+
+    assert response.status_code == 202
+
+
+@pytest.mark.django_db(transaction=True)
+def test_50_requests_at_once_with_one_key_make_one_message(tenant, account):
+    from conftest import client_of
+
+    client, together = client_of(tenant), Barrier(10)
+
+    def ask(number: int) -> tuple[int, bytes]:
+        try:
+            if number < 10:
+                together.wait(timeout=30)
+            answer = client.post(URL, plain(account, tags=["a"]), headers={"Idempotency-Key": "k"})
+            return answer.status_code, answer.content
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(ask, range(50)))
+
+    assert {status for status, _ in answers} <= {202, 409}
+    assert len({content for status, content in answers if status == 202}) == 1
+    assert [EmailLog.objects.count(), EmailContent.objects.count(), EmailTag.objects.count()] == [
+        1,
+        1,
+        1,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stop", "status"),
+    [
+        (lambda: APIKey.objects.update(revoked_at=timezone.now()), 401),
+        (lambda: APIKey.objects.update(expires_at=timezone.now()), 401),
+        (lambda: Tenant.objects.update(is_active=False), 401),
+        (lambda: EmailAccount.objects.update(is_active=False), 422),
+        (lambda: Domain.objects.update(is_active=False), 422),
+        (lambda: EmailTemplate.objects.update(is_active=False), 422),
+    ],
+)
+def test_what_another_process_stops_is_stopped_at_the_next_request(
+    api, account, template, stop, status
+):
+    body = {"template_id": template.slug, "from_account": account.email_address}
+    body |= {"to_address": "ana@example.com", "variables": {"number": "A-1", "name": "Ana"}}
+    assert api.post(URL, body).status_code == 202
+
+    stop()
+
+    assert api.post(URL, body).status_code == status
 
 
 def test_a_key_of_another_tenants_domain_reaches_nothing(other_tenant, other_api, account):

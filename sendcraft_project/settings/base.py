@@ -125,6 +125,7 @@ def database_config(default: str | None) -> dict[str, Any]:
     config["CONN_HEALTH_CHECKS"] = True
     config["ATOMIC_REQUESTS"] = False  # reads would take SQLite's write lock
     if is_mysql:
+        config["ENGINE"] = "common.mysql"
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return config
 
@@ -134,14 +135,14 @@ def cache_config(default: str) -> dict[str, Any]:
     url = read.url("CACHE_URL", default, schemes=("redis", "rediss", "file", "locmem"))
     if url.startswith("redis"):
         return {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "common.cache.RedisCache",
             "LOCATION": url,
             "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
         }
     if url.startswith("locmem"):
-        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        return {"BACKEND": "common.cache.MemoryCache"}
     return {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "common.cache.FileCache",
         "LOCATION": url.removeprefix("file://"),
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }

@@ -17,7 +17,7 @@ def dead_cache(settings, monkeypatch):
     monkeypatch.setattr(counters, "_silent_until", 0.0)
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "common.cache.RedisCache",
             "LOCATION": DEAD_REDIS,
         }
     }

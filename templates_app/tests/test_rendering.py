@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import Refused, RefusedTogether
 from templates_app.compilation import compile_template
-from templates_app.rendering import render, render_subject
+from templates_app.rendering import Subjects, render
 
 MANY = list(range(100_000))
 BOMBS = {
@@ -71,10 +71,39 @@ def test_a_control_character_in_a_rendered_subject_is_refused(character):
     template = compiled(subject="\n Hello {{ name }} \n")
 
     with pytest.raises(Refused) as refused:
-        render_subject(template, variables={"name": f"x{character}Bcc: e@x.test"}, language="en")
+        Subjects(template, shared={}, language="en").of({"name": f"x{character}Bcc: e@x.test"})
 
     assert (refused.value.code, refused.value.attr) == ("invalid", "subject")
-    assert render_subject(template, variables={"name": "Ana"}, language="en") == "Hello Ana"
+    assert Subjects(template, shared={}, language="en").of({"name": "Ana"}) == "Hello Ana"
+
+
+OWN_VARIABLES = [
+    {},
+    {"name": "Ana"},
+    {"name": "Ana", "shop": {"city": "Porto"}},
+    {"name": "Ana", "shop": {}},
+    {"name": "Ana", "shop": None, "items": [{}]},
+    {"name": "Ana", "items": [{"price": "1"}], "unread": 1},
+]
+
+
+@pytest.mark.parametrize("shared", [{"shop": {"city": "Lisboa"}, "items": [{"price": 2}]}, {}])
+def test_a_subject_of_many_is_that_of_one_message_with_all_variables(shared):
+    html = "{{ name }}{{ shop.city }}{% for item in items %}{{ item.price }}{% endfor %}"
+    template = compiled(html, "{{ name }} in {{ shop.city }}")
+    subjects = Subjects(template, shared=shared, language="en")
+
+    def outcome(subject):
+        try:
+            return subject()
+        except RefusedTogether as refused:
+            return [(one.code, one.attr) for one in refused.refusals]
+
+    for own in OWN_VARIABLES:
+        alone = outcome(
+            lambda own=own: render(template, variables=shared | own, language="en").subject
+        )
+        assert outcome(lambda own=own: subjects.of(own)) == alone
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -8,7 +8,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from common.statements import Lookup
 from tenants.models import APIKey, digest_of
+
+KEY_BY_DIGEST = Lookup(
+    APIKey, lambda digest: APIKey.objects.select_related("tenant").filter(digest=digest), takes=1
+)
 
 
 class APIKeyAuthentication(BaseAuthentication):
@@ -22,7 +27,7 @@ class APIKeyAuthentication(BaseAuthentication):
         if text is None:
             return None
         now = timezone.now()
-        key = APIKey.objects.select_related("tenant").filter(digest=digest_of(text)).first()
+        key = KEY_BY_DIGEST.first(digest_of(text))
         if key is None or not key.is_usable(at=now):
             raise AuthenticationFailed("The API key is not valid.")
         key.seen(at=now)

@@ -133,7 +133,7 @@ def dead_cache(settings, monkeypatch):
     monkeypatch.setattr(counters, "_silent_until", 0.0)
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "common.cache.RedisCache",
             "LOCATION": f"redis://127.0.0.1:{port}",
             "OPTIONS": {"socket_connect_timeout": 0.5},
         }
