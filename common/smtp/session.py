@@ -94,6 +94,8 @@ class _Transfer:
 class SMTPSession:
     """A session after its opening; made by ``open_session``, used by one task at a time.
 
+    ``opened_at`` is in the loop's time, ``count`` the number of messages that it was used for.
+
     Every method but ``follow``, ``quit`` and ``close`` closes the session when it raises an
     error of the connection; ``is_open`` tells.
     """
@@ -102,12 +104,12 @@ class SMTPSession:
         self, dialogue: Dialogue, *, capabilities: Mapping[str, str], seconds: float
     ) -> None:
         self.capabilities = capabilities
+        self.opened_at = self._used_at = _now()
         self.count = 0
         self._dialogue = dialogue
         self._seconds = seconds
         self._pipelines = "PIPELINING" in capabilities
         self._chunks = "CHUNKING" in capabilities
-        self._used_at = _now()
         self._body_begun = False
         self._is_body_said = False
         self._needs_reset = False
