@@ -34,6 +34,9 @@ class Wire(asyncio.Protocol):
         """Return a wire over a connected socket, which it then owns."""
         loop = asyncio.get_running_loop()
         try:
+            # Else a command that follows a body waits for its acknowledgement, 40 ms or more;
+            # asyncio sees to that only where a socket was made with its protocol's number.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _transport, wire = await loop.create_connection(cls, sock=connection)
         except BaseException:
             connection.close()
