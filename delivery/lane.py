@@ -72,7 +72,6 @@ class Lane:
         self._kept = kept
         self._connection: Connection | None = None
         self._is_fresh = True
-        self._has_recovered = False
 
     async def run(self) -> None:
         """Send until the feed gives out nothing more; the connection stays for ``part``."""
@@ -214,8 +213,8 @@ class Lane:
         return False
 
     async def _recovered(self) -> None:
-        if not self._has_recovered:
-            self._has_recovered = True
+        if not self._ledger.has_recovered:
+            self._ledger.has_recovered = True
             backoff.end(self._ledger.account_id)
             await in_thread(self._ledger.speed_up)
 

@@ -49,6 +49,8 @@ class Ledger:
 
     account: EmailAccount
     wait: limits.Wait | None = None
+    has_recovered = False
+    """Whether the server has been seen to work in this drain."""
     kept_slot = ""
     """The token of a slot that a kept connection holds, for this drain to take over."""
 
