@@ -18,6 +18,14 @@ def _fresh_cache():
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _no_kept_sessions():
+    from delivery import sessions
+
+    yield
+    sessions.close_all()
+
+
 @pytest.fixture
 def tenant(db) -> Tenant:
     return Tenant.objects.create(slug="shop", name="Shop")

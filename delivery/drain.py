@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from asyncio import FIRST_COMPLETED as FIRST
 
-from delivery import stopping
+from delivery import doorbell, sessions, stopping
 from delivery.books import Books
 from delivery.feed import Feed
 from delivery.lane import Lane
 from delivery.ledger import Ledger
 from delivery.limits import Wait
 from delivery.orm import in_thread
+from delivery.sessions import Connection
 
 SECONDS = 15.0
-LOOK_EVERY = 0.5
+LOOK_EVERY = 0.1
 GRACE_SECONDS = 20.0
 
 
@@ -26,11 +28,15 @@ class Drain:
         self, account_id: int, *, mail_of: int | None = None, seconds: float = SECONDS
     ) -> None:
         self._over_at = time.monotonic() + seconds
+        self._account_id = account_id
+        self._rings_for = mail_of or account_id
         self._ledger = Ledger(account_id, mail_of=mail_of)
         self._feed = Feed(self._ledger, is_over=self._is_over)
         self._books = Books(self._ledger)
-        self._idleness = Idleness()
+        self._load = Load()
+        self._lanes: list[Lane] = []
         self._is_wide = False
+        self._has_rung = False
 
     async def run(self) -> bool:
         """Return whether more is due that another drain could send at once.
@@ -50,7 +56,7 @@ class Drain:
 
     async def _work(self) -> bool:
         """Send over one connection, and over more while these keep this process waiting."""
-        lanes = {asyncio.create_task(self._lane().run())}
+        lanes = {asyncio.create_task(self._first_lane().run())}
         done: set[asyncio.Task[None]] = set()
         try:
             while lanes:
@@ -58,7 +64,8 @@ class Drain:
                 done |= ended
                 if any(lane.exception() for lane in ended):
                     self._feed.stop()  # the others finish what they have in hand
-                lanes |= await self._more_lanes()
+                if self._load.is_due and self._feed.has_plenty and not self._feed.is_stopped:
+                    lanes |= await self._get_help(count=len(lanes))
         finally:
             for lane in lanes:
                 lane.cancel()
@@ -67,13 +74,18 @@ class Drain:
             lane.result()
         return self._feed.has_more and not stopping.is_asked()
 
-    async def _more_lanes(self) -> set[asyncio.Task[None]]:
-        is_waiting = self._idleness.is_waiting()
-        if self._is_wide or not is_waiting or not self._feed.has_plenty or self._feed.is_stopped:
+    async def _get_help(self, *, count: int) -> set[asyncio.Task[None]]:
+        """Open as many more connections as keep this process busy; a busy one rings for another."""
+        busy = self._load.share()
+        if busy > ENOUGH and not self._has_rung:
+            self._has_rung = True
+            await in_thread(doorbell.ring, self._rings_for)
+        if busy > ENOUGH or self._is_wide:
             return set()
-        count = await in_thread(self._ledger.take_more_slots)
-        self._is_wide = not count
-        return {asyncio.create_task(self._join()) for _ in range(count)}
+        most = math.ceil(count / busy) - count
+        taken = await in_thread(self._ledger.take_more_slots, most=most)
+        self._is_wide = not taken
+        return {asyncio.create_task(self._join()) for _ in range(taken)}
 
     async def _join(self) -> None:
         """Send over one more connection, if the server wants one more."""
@@ -83,8 +95,16 @@ class Drain:
         else:
             self._is_wide = True
 
-    def _lane(self) -> Lane:
-        return Lane(self._ledger, feed=self._feed, books=self._books)
+    def _first_lane(self) -> Lane:
+        kept = sessions.take(self._account_id)
+        if kept is not None:
+            self._ledger.kept_slot = kept.slot
+        return self._lane(kept)
+
+    def _lane(self, kept: Connection | None = None) -> Lane:
+        lane = Lane(self._ledger, feed=self._feed, books=self._books, kept=kept)
+        self._lanes.append(lane)
+        return lane
 
     @property
     def wait(self) -> Wait | None:
@@ -96,24 +116,45 @@ class Drain:
 
     async def _close(self) -> None:
         """Store everything and give the rest back; what fails to be stored is in the journal."""
+        connections = [each for lane in self._lanes for each in lane.part()]
         try:
             await self._feed.close()
             await self._books.close()
+            await self._keep_one(connections)
             await in_thread(self._ledger.close)
         finally:
+            for connection in connections:
+                connection.session.close()
             self._ledger.let_go()
 
+    async def _keep_one(self, connections: list[Connection]) -> None:
+        """Leave one connection to the next drain, if another worker has still a slot to take."""
+        kept = next((each for each in connections if each.is_worth_keeping), None)
+        if kept is not None and not stopping.is_asked():
+            lease = sessions.SLOT_LEASE
+            if await in_thread(self._ledger.keep_slot, kept.slot, lease=lease):
+                connections.remove(kept)
+                sessions.keep(self._account_id, kept)
+        await asyncio.gather(*(each.session.quit() for each in connections))
 
-class Idleness:
-    """Whether this process mostly waits: only then does another connection help."""
+
+ENOUGH = 0.7
+"""The share of a CPU beyond which a further connection would not be waited for."""
+
+
+class Load:
+    """How busy this process is; where others want the CPU too, it seems less so than it is."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.monotonic(), time.process_time()
 
-    def is_waiting(self) -> bool:
-        """Tell it of the time since the last look; False where that was just now."""
+    @property
+    def is_due(self) -> bool:
+        """Whether the last look was long enough ago for the next to say something."""
+        return time.monotonic() - self._wall >= LOOK_EVERY
+
+    def share(self) -> float:
+        """Return the share of one CPU that was used since the last look, above zero."""
         wall, cpu = time.monotonic() - self._wall, time.process_time() - self._cpu
-        if wall < LOOK_EVERY:
-            return False
         self._wall, self._cpu = time.monotonic(), time.process_time()
-        return cpu < wall / 2
+        return max(cpu / wall, 0.01)

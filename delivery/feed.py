@@ -34,22 +34,27 @@ class Feed:
         self._claims = Pace(FIRST_CLAIM, every=CLAIM_EVERY)
         self._notes = Pace(FIRST_NOTE, every=NOTE_EVERY)
         self._claiming: asyncio.Task[None] | None = None
-        self._is_told_to_stop = False
+        self.is_told_to_stop = False
         self.is_dry = False
         self.has_plenty = False
 
     @property
     def has_more(self) -> bool:
         """Whether more may be due that could go at once."""
-        return not self.is_dry and not self._is_told_to_stop
+        return not self.is_dry and not self.is_told_to_stop
+
+    @property
+    def has_next(self) -> bool:
+        """Whether a message waits here, or the next claim will most likely bring one."""
+        return self.has_plenty or bool(self._waiting)
 
     @property
     def is_stopped(self) -> bool:
-        return self._is_told_to_stop or self._is_over()
+        return self.is_told_to_stop or self._is_over()
 
     def stop(self) -> None:
         """Give out nothing more: the rest had better wait."""
-        self._is_told_to_stop = True
+        self.is_told_to_stop = True
 
     async def next(self) -> EmailLog | None:
         """Return a message to send, None when there is none or the drain is over."""
@@ -85,7 +90,7 @@ class Feed:
     async def _claim(self) -> None:
         self._claim_ahead()
         assert self._claiming is not None  # noqa: S101  just made
-        await self._claiming
+        await asyncio.shield(self._claiming)  # other connections may wait for it too
 
     def _claim_ahead(self) -> None:
         if self._claiming is not None and self._claiming.done():

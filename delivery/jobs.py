@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import datetime
 
@@ -10,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import EmailAccount
 from common.clock import DatabaseClock
-from delivery import backoff, doorbell, limits, recovery
+from delivery import backoff, doorbell, limits, loop, recovery
 from delivery.drain import Drain
 from delivery.status import why_held
 from logs import transitions
@@ -25,7 +24,7 @@ def drain_account(account_id: int) -> None:
     doorbell.answer(account_id)
     recovery.settle_dead()
     drain = Drain(account_id)
-    has_more = asyncio.run(drain.run())
+    has_more = loop.run(drain.run())
     if drain.wait and drain.wait.is_daily:
         has_more = _drain_over_fallback(account_id)
     if has_more:
@@ -38,7 +37,7 @@ def _drain_over_fallback(account_id: int) -> bool:
     other = account and limits.usable_fallback(account, at=DatabaseClock().now())
     if other is None or why_held(other):
         return False
-    return asyncio.run(Drain(other.pk, mail_of=account_id).run())
+    return loop.run(Drain(other.pk, mail_of=account_id).run())
 
 
 def sweep() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -18,42 +20,110 @@ from common.smtp import (
     ConnectionFailed,
     Envelope,
     Receipt,
+    SMTPServer,
     SMTPSession,
     Stage,
     open_session,
 )
-from delivery import backoff, outcomes
+from delivery import backoff, outcomes, stopping
 from delivery.books import Books
 from delivery.feed import Feed
 from delivery.ledger import Ledger
 from delivery.orm import in_thread
 from delivery.outcomes import Attempt
 from delivery.replies import Verdict, asks_for_less, judge, objection
+from delivery.sessions import Connection
 from logs.models import EmailLog
 from logs.transitions import Outcome
 
 logger = logging.getLogger(__name__)
 
 
-class Lane:
-    """Used by one task; the ledger, the feed and the books are shared with other lanes."""
+LONGEST_IN_HAND = 30.0
+RETRY_WITHIN = 10.0
+"""Seconds that a message may wait behind a slow one, and that a session may take to turn out dead.
 
-    def __init__(self, ledger: Ledger, *, feed: Feed, books: Books) -> None:
+Its lease has to outlast its delivery.
+"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A message that is next, and what it was built into; ``is_noted`` once its data may go."""
+
+    email: EmailLog
+    built: Envelope | Outcome | Exception
+    is_noted: bool
+    at: float
+
+
+class Lane:
+    """Used by one task; the ledger, the feed and the books are shared with other lanes.
+
+    While a message is on its way the next one is built, and its envelope follows the body.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, feed: Feed, books: Books, kept: Connection | None = None
+    ) -> None:
         self._ledger = ledger
         self._feed = feed
         self._books = books
-        self._session: SMTPSession | None = None
+        self._kept = kept
+        self._connection: Connection | None = None
         self._is_fresh = True
-        self._has_recovered = False
 
     async def run(self) -> None:
-        """Send until the feed gives out nothing more."""
+        """Send until the feed gives out nothing more; the connection stays for ``part``."""
+        coming: asyncio.Task[Prepared | None] | None = None
         try:
-            while email := await self._feed.next():
-                if not await self._deliver(email):
+            while prepared := await (coming or self._next()):
+                if self._must_stop():
+                    return
+                coming = asyncio.create_task(self._next()) if self._feed.has_next else None
+                if time.monotonic() - prepared.at > LONGEST_IN_HAND:
+                    await self._give_back(prepared)
+                elif not await self._deliver(prepared):
                     self._feed.stop()
         finally:
-            await self._hang_up()
+            if coming is not None:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+
+    def part(self) -> list[Connection]:
+        """Return the connections that this has left, for others to keep or to close."""
+        mine = [each for each in (self._connection, self._kept) if each is not None]
+        self._connection = self._kept = None
+        return mine
+
+    def _must_stop(self) -> bool:
+        """Whether what is in hand but not begun had better go back."""
+        return self._feed.is_told_to_stop or stopping.is_asked()
+
+    async def _next(self) -> Prepared | None:
+        """Return the next message; where a connection stands, it is told of it ahead."""
+        while email := await self._feed.next():
+            built = self._build(email)
+            session = self._session
+            if session is None or not isinstance(built, Envelope):
+                return Prepared(email, built, is_noted=False, at=time.monotonic())
+            if await self._feed.may_go(email):  # else another worker has it
+                session.follow(built)
+                return Prepared(email, built, is_noted=True, at=time.monotonic())
+        return None
+
+    def _build(self, email: EmailLog) -> Envelope | Outcome | Exception:
+        try:
+            built = self._ledger.prepare(email)
+        except Exception as error:  # noqa: BLE001  this message's: raised when its turn comes
+            return error
+        if isinstance(built, Outcome):
+            return built
+        return replace(built, before_data=partial(self._ledger.journal.begin, email))
+
+    async def _give_back(self, prepared: Prepared) -> None:
+        self._drop_session()
+        await in_thread(self._ledger.release, [prepared.email])
 
     async def can_open(self) -> bool:
         """Connect ahead of the first message; False where the server does not want that."""
@@ -65,15 +135,17 @@ class Lane:
             return False
         return True
 
-    async def _deliver(self, email: EmailLog) -> bool:
+    async def _deliver(self, prepared: Prepared) -> bool:
         """Make one attempt and enter what it came to; False: the others had better wait."""
         began_at = self._ledger.now()
+        email, built = prepared.email, prepared.built
         try:
-            prepared = self._ledger.prepare(email)
-            if isinstance(prepared, Outcome):
-                await self._books.enter(prepared)
+            if isinstance(built, Exception):
+                raise built
+            if isinstance(built, Outcome):
+                await self._books.enter(built)
                 return True
-            return await self._send(email, prepared)
+            return await self._send(email, built, is_noted=prepared.is_noted)
         except SecretUnreadable as error:
             logger.error("a secret can't be read", extra={"account": self._ledger.account_id})
             return await self._wait_with_all(email, reason=str(error))
@@ -87,14 +159,13 @@ class Lane:
             await self._books.enter(outcomes.of_fault(attempt))
             return True
 
-    async def _send(self, email: EmailLog, envelope: Envelope) -> bool:
+    async def _send(self, email: EmailLog, envelope: Envelope, *, is_noted: bool) -> bool:
         began_at = self._ledger.now()
         try:
             await self._connect()
-            if not await self._feed.may_go(email):
+            if not is_noted and not await self._feed.may_go(email):
                 return True  # taken back: another worker has it
-            before_data = partial(self._ledger.journal.begin, email)
-            receipt = await self._exchange(replace(envelope, before_data=before_data))
+            receipt = await self._exchange(envelope)
         except AccountError as error:
             return await self._account_failed(email, error)
         except (PermanentError, TransientError) as error:
@@ -142,48 +213,65 @@ class Lane:
         return False
 
     async def _recovered(self) -> None:
-        if not self._has_recovered:
-            self._has_recovered = True
+        if not self._ledger.has_recovered:
+            self._ledger.has_recovered = True
             backoff.end(self._ledger.account_id)
             await in_thread(self._ledger.speed_up)
 
-    async def _connect(self) -> None:
-        if self._session is None or not self._session.is_open:
-            self._session = None
-            self._session = await open_session(
-                connection_of(self._ledger.account), policy=network.default_policy()
-            )
-            self._is_fresh = True
+    @property
+    def _session(self) -> SMTPSession | None:
+        """The open session, None where there is none."""
+        if self._connection is None or not self._connection.session.is_open:
+            return None
+        return self._connection.session
+
+    async def _connect(self) -> SMTPSession:
+        if session := self._session:
+            return session
+        self._connection = None
+        server = connection_of(self._ledger.account)
+        if kept := await self._kept_to(server):
+            self._connection, self._is_fresh = kept, False
+        else:
+            session = await open_session(server, policy=network.default_policy())
+            self._connection, self._is_fresh = Connection(session, server), True
+        return self._connection.session
+
+    async def _kept_to(self, server: SMTPServer) -> Connection | None:
+        """Return the connection that an earlier drain has left, if it is to just this server."""
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return None
+        if kept.server == server and kept.session.is_idle:
+            return kept
+        await kept.session.quit()
+        return None
 
     async def _exchange(self, envelope: Envelope) -> Receipt:
         """Send over the kept session; one that the server has ended meanwhile is replaced once."""
-        assert self._session is not None  # noqa: S101  _connect made it
+        session = await self._connect()
         was_fresh, self._is_fresh = self._is_fresh, False
+        began = time.monotonic()
         try:
-            return await self._session.send(envelope)
+            return await session.send(envelope)
         except ConnectionFailed:
-            if was_fresh:
+            if was_fresh or time.monotonic() - began > RETRY_WITHIN:
                 raise
-        await self._connect()
+        session = await self._connect()
         self._is_fresh = False
-        return await self._session.send(envelope)
+        return await session.send(envelope)
 
     def _attempt(
         self, email: EmailLog, began_at: datetime, error: Exception | None = None
     ) -> Attempt:
         transcript: tuple[tuple[str, str], ...] = getattr(error, "transcript", ())
-        if not transcript and self._session is not None:
-            transcript = self._session.transcript
+        if not transcript and self._connection is not None:
+            transcript = self._connection.session.transcript
         via = self._ledger.account.email_address if self._ledger.is_carrying else ""
         now = self._ledger.now()
         return Attempt(email, began_at=began_at, at=now, transcript=transcript, via=via)
 
     def _drop_session(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    async def _hang_up(self) -> None:
-        if self._session is not None:
-            await self._session.quit()
-            self._session = None
+        if self._connection is not None:
+            self._connection.session.close()
+            self._connection = None

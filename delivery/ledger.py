@@ -49,6 +49,10 @@ class Ledger:
 
     account: EmailAccount
     wait: limits.Wait | None = None
+    has_recovered = False
+    """Whether the server has been seen to work in this drain."""
+    kept_slot = ""
+    """The token of a slot that a kept connection holds, for this drain to take over."""
 
     def __init__(self, account_id: int, *, mail_of: int | None = None) -> None:
         self.account_id = account_id
@@ -149,10 +153,19 @@ class Ledger:
             envelope_id=str(email.tracking_id),
         )
 
-    def take_more_slots(self) -> int:
+    def take_more_slots(self, *, most: int) -> int:
         """Return for how many further connections slots were taken."""
         lease, now = self._lease(), self.now()
-        return slots.take_some(self.account, token=lease.token, until=lease.until, at=now)
+        return slots.take_some(
+            self.account, most=most, token=lease.token, until=lease.until, at=now
+        )
+
+    def keep_slot(self, token: str, *, lease: timedelta) -> bool:
+        """Leave one of the slots to a connection that is kept; False where others may need it."""
+        now = self.now()
+        return self._has_slot and slots.keep(
+            self.account, token=self.journal.token, kept=token, until=now + lease, at=now
+        )
 
     def note_data(self, emails: Sequence[EmailLog]) -> list[EmailLog]:
         """Store that the messages may go from now on; returns those that are still held."""
@@ -223,7 +236,9 @@ class Ledger:
     def _take_slot(self) -> bool:
         if not self._has_slot:
             lease, now = self._lease(), self.now()
-            self._has_slot = slots.take(self.account, token=lease.token, until=lease.until, at=now)
+            self._has_slot = slots.take(
+                self.account, token=lease.token, until=lease.until, at=now, kept=self.kept_slot
+            )
         return self._has_slot
 
     def _attend(self, emails: Sequence[EmailLog]) -> None:

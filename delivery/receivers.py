@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from celery.signals import worker_init, worker_shutting_down
+from celery.signals import worker_init, worker_process_shutdown, worker_shutting_down
 from django.db import transaction
 from django.dispatch import receiver
 
-from delivery import doorbell, metrics, stopping
+from delivery import doorbell, metrics, sessions, stopping
 from logs.models import EmailEvent, EmailLog, EventType
 from logs.signals import email_event, emails_due
 from tenants.models import Mode
@@ -34,3 +34,8 @@ def go_on(**kwargs: object) -> None:
 @worker_shutting_down.connect
 def stop_drains(**kwargs: object) -> None:
     stopping.ask()
+
+
+@worker_process_shutdown.connect
+def hang_up(**kwargs: object) -> None:
+    sessions.close_all()

@@ -16,7 +16,10 @@ MIN_SECRET = 4
 
 
 class Dialogue:
-    """One conversation with a server; every wait ends at its own limit or the deadline."""
+    """One conversation with a server; every wait ends at its own limit or the deadline.
+
+    What is said and heard is noted in ``transcript``, which may be replaced at any time.
+    """
 
     def __init__(self, wire: Wire, *, patience: float) -> None:
         self.transcript = Transcript()
@@ -32,8 +35,13 @@ class Dialogue:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the server is where we left it: there, and waiting for us."""
+        """Whether the server is there and has said nothing that we have not heard."""
         return self._is_open and self._wire.is_idle
+
+    @property
+    def has_unheard(self) -> bool:
+        """Whether more was said than we listened to."""
+        return self._wire.has_unread
 
     def hide(self, secrets: Sequence[str]) -> None:
         """Blot out ``secrets`` in whatever the server says from now on.
@@ -51,6 +59,10 @@ class Dialogue:
         self.transcript.sent(commands if shown is None else shown)
         self._wire.write(commands)
 
+    def write(self, commands: bytes) -> None:
+        """Send ``commands`` that stand in another transcript."""
+        self._wire.write(commands)
+
     async def ask(self, command: bytes) -> Reply:
         """Send one command and return the final reply to it."""
         self.say(command)
@@ -63,11 +75,7 @@ class Dialogue:
             ServiceClosing: it is a 421.
             WireError: the server was silent, gone or not understood.
         """
-        try:
-            async with asyncio.timeout_at(self._limit(patience)):
-                reply = await self._read()
-        except TimeoutError:
-            raise TimedOut from None
+        reply = await self._read(self._limit(patience))
         if reply.code == 421:
             raise ServiceClosing(reply)
         if str(reply.code)[0] not in kinds:
@@ -76,13 +84,7 @@ class Dialogue:
 
     async def flush(self) -> None:
         """Wait until the server has taken nearly all that was said."""
-        if self._wire.is_writable:
-            return
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                await self._wire.drain()
-        except TimeoutError:
-            raise TimedOut from None
+        await self._wire.drain(limit=self._deadline)
 
     async def start_tls(self, context: ssl.SSLContext, *, host: str, patience: float) -> str:
         """Encrypt from here on and return the protocol's version; ``Wire.start_tls`` raises."""
@@ -107,12 +109,12 @@ class Dialogue:
         now = asyncio.get_running_loop().time()
         return min(now + (self._patience if patience is None else patience), self._deadline)
 
-    async def _read(self) -> Reply:
+    async def _read(self, limit: float) -> Reply:
         code, lines, more = 0, list[str](), True
         while more:
             if len(lines) >= MAX_REPLY_LINES:
                 raise Nonsense
-            parsed = parse_line(await self._wire.line())
+            parsed = parse_line(await self._wire.line(limit=limit))
             if parsed is None or (lines and parsed[0] != code):
                 raise Nonsense
             code, text, more = parsed

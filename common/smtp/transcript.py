@@ -18,9 +18,6 @@ class Transcript:
     def lines(self) -> tuple[tuple[str, str], ...]:
         return tuple(self._lines)
 
-    def clear(self) -> None:
-        self._lines.clear()
-
     def sent(self, commands: bytes) -> None:
         """Note one or more of our command lines."""
         for line in commands.rstrip(b"\r\n").split(b"\r\n"):

@@ -379,15 +379,231 @@ def test_an_answer_too_many_is_not_taken_for_the_next_one():
     assert [message.recipients for message in server.messages] == [["anna@x.test"]]
 
 
+@pytest.mark.parametrize("offers", [(), PIPELINING])
 @pytest.mark.parametrize("answer", [DROP, HANG, "500 what?"])
-def test_a_reset_that_fails_closes_the_session_but_keeps_the_receipt(answer):
+def test_a_reset_that_fails_costs_the_session_and_no_message(offers, answer):
     async def use(session: SMTPSession) -> bool:
         receipt = await session.send(envelope())
         assert receipt.outcomes["anna@x.test"].reply.code == 550
+        with pytest.raises(ConnectionFailed):
+            await session.send(envelope("next@x.test"))
         return session.is_open
 
-    with ScriptedServer().on("RCPT", "550 5.1.1 no").on("RSET", answer) as server:
+    with ScriptedServer(offers=offers) as server:
+        server.on("RCPT", "550 5.1.1 no").on("RSET", answer)
         assert using(server, use, timeouts=QUICK) is False
+    assert server.messages == []
+
+
+# The next envelope goes along
+
+
+def in_a_row(
+    server: ScriptedServer,
+    *messages: Envelope,
+    timeouts: Timeouts = Timeouts(),  # noqa: B008
+) -> list[object]:
+    """Send all, each next one announced ahead; returns receipts and what was raised, to the end."""
+
+    async def use(session: SMTPSession) -> list[object]:
+        came: list[object] = []
+        for message, following in zip(messages, [*messages[1:], None], strict=True):
+            if following:
+                session.follow(following)
+            try:
+                came.append((await session.send(message), session.transcript))
+            except TransientError as failure:
+                return [*came, failure]
+        assert session.is_idle
+        return came
+
+    return using(server, use, timeouts=timeouts)
+
+
+def numbered(count: int, **changes: object) -> list[Envelope]:
+    return [envelope(f"{number}@x.test", **changes) for number in range(count)]
+
+
+def test_messages_in_a_row_take_one_round_trip_each():
+    with ScriptedServer(offers=PIPELINING) as server:
+        in_a_row(server, *numbered(10))
+        banner_and_ehlo, first_and_last = 2, 2
+
+        assert server.connections[0].closed.wait(5)
+        assert server.connections[0].turns == banner_and_ehlo + first_and_last + 9
+    assert [message.recipients for message in server.messages] == [
+        [f"{number}@x.test"] for number in range(10)
+    ]
+
+
+@pytest.mark.parametrize("offers", WAYS)
+def test_messages_in_a_row_arrive_whole_whatever_the_server_offers(offers):
+    data = b"Subject: x\r\n\r\n.dot\r\n" + b"0123456789\r\n" * 20_000
+    with ScriptedServer(offers=offers) as server:
+        in_a_row(server, *numbered(5, data=data))
+
+    assert [message.content for message in server.messages] == [data] * 5
+
+
+def test_an_envelope_that_is_ready_late_follows_the_body_at_once():
+    first, second = numbered(2)
+
+    async def use(session: SMTPSession) -> None:
+        sending = asyncio.create_task(session.send(first))
+        while "DATA" not in server.verbs or b"Hello" not in server.received:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        session.follow(second)
+        assert (await sending).accepted
+        assert (await session.send(second)).accepted
+
+    with ScriptedServer(offers=PIPELINING) as server:
+        server.on("BODY", [Drip(b"250 2.0.0 queued\r\n", every=0.02)])
+        using(server, use)
+        assert server.connections[0].closed.wait(5)
+
+        assert server.connections[0].turns - 2 == 3
+
+
+def test_each_message_has_its_own_transcript():
+    with ScriptedServer(offers=PIPELINING) as server:
+        server.on("BODY", "250 2.0.0 first", "250 2.0.0 second")
+        (_, first), (_, second) = in_a_row(server, *numbered(2))
+
+    assert [line for who, line in first if who == "C"] == [
+        "MAIL FROM:<shop@x.test>",
+        "RCPT TO:<0@x.test>",
+        "DATA",
+        f"[{len(BODY)} bytes]",
+    ]
+    assert ("C", "RCPT TO:<1@x.test>") in second
+    assert (first[-1], second[-1]) == (("S", "250 2.0.0 first"), ("S", "250 2.0.0 second"))
+    assert len(first) == len(second) == 8
+
+
+def test_a_second_body_waits_for_the_answer_to_the_first():
+    begun: list[int] = []
+    messages = [envelope(before_data=lambda: begun.append(len(server.messages))) for _ in range(5)]
+    with ScriptedServer(offers=PIPELINING) as server:
+        in_a_row(server, *messages)
+
+    assert begun == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("event", ["MAIL", "RCPT", "DATA", "BODY"])
+@pytest.mark.parametrize("answer", ["451 4.7.1 later", "552 5.3.4 too big"])
+def test_a_refusal_in_a_row_is_that_messages_alone(event, answer):
+    with ScriptedServer(offers=PIPELINING) as server:
+        server.on(event, None, answer)
+        came = in_a_row(server, *numbered(4))
+
+    outcomes = [receipt.outcomes[f"{number}@x.test"] for number, (receipt, _) in enumerate(came)]
+    assert [outcome.is_accepted for outcome in outcomes] == [True, False, True, True]
+    assert (outcomes[1].phase, str(outcomes[1].reply)) == (event.lower(), answer)
+    assert [message.recipients[0][0] for message in server.messages] == ["0", "2", "3"]
+    assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize("answer", [DROP, HANG, "hello there", ["421 4.7.0 enough", DROP]])
+@pytest.mark.parametrize("event", ["MAIL", "RCPT", "DATA"])
+def test_what_goes_wrong_with_the_next_envelope_leaves_the_message_before_it_sent(event, answer):
+    with ScriptedServer(offers=PIPELINING) as server:
+        server.on(event, None, answer)
+        (first, _), failure = in_a_row(server, *numbered(3), timeouts=QUICK)
+
+    assert first.accepted
+    assert type(failure) is ConnectionFailed
+    assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize("answer", [DROP, HANG, "hello there"])
+def test_an_unknown_outcome_is_that_of_the_message_whose_body_had_begun(answer):
+    begun: list[str] = []
+    first, second = (
+        envelope(f"{name}@x.test", before_data=lambda name=name: begun.append(name))
+        for name in ("a", "b")
+    )
+    with ScriptedServer(offers=PIPELINING) as server:
+        server.on("BODY", answer)
+        (failure,) = in_a_row(server, first, second, timeouts=QUICK)
+
+    assert type(failure) is OutcomeUnknown
+    assert begun == ["a"]
+    assert [message.recipients for message in server.messages] in ([], [["a@x.test"]])
+
+
+def test_an_answer_too_many_is_nobodys_refusal():
+    first, second = envelope("anna@x.test"), envelope("bob@x.test", "bad@x.test")
+    with ScriptedServer(offers=PIPELINING).always("RCPT", refuse_bad) as server:
+        server.on("BODY", b"250 ok\r\n250 ok again\r\n")
+        (receipt, _), failure = in_a_row(server, first, second)
+
+    assert receipt.accepted
+    assert type(failure) is ConnectionFailed
+    assert len(server.messages) == 1
+
+
+def test_a_server_still_in_the_transaction_before_refuses_no_message():
+    with ScriptedServer(offers=PIPELINING) as server:
+        server.on("BODY", "451 4.3.0 no").on("MAIL", None, "503 5.5.1 nested MAIL command")
+        (receipt, _), failure = in_a_row(server, *numbered(2))
+
+    assert not receipt.accepted
+    assert type(failure) is ConnectionFailed
+
+
+def test_an_announced_message_that_does_not_come_gets_no_body_and_no_other_takes_its_place():
+    first, second, third = numbered(3)
+
+    async def use(session: SMTPSession) -> None:
+        session.follow(second)
+        await session.send(first)
+        assert not session.is_idle
+        with pytest.raises(ConnectionFailed):
+            await session.send(third)
+
+    with ScriptedServer(offers=PIPELINING) as server:
+        using(server, use)
+        assert server.connections[0].closed.wait(5)
+    assert len(server.messages) == 1
+
+
+def test_leaving_after_an_announcement_puts_no_goodbye_into_the_body():
+    first, second = numbered(2)
+
+    async def use(session: SMTPSession) -> None:
+        session.follow(second)
+        await session.send(first)
+        await session.quit()
+
+    with ScriptedServer(offers=PIPELINING) as server:
+        using(server, use)
+        assert server.connections[0].closed.wait(5)
+    assert b"QUIT" not in server.received
+    assert len(server.messages) == 1
+
+
+@pytest.mark.parametrize("offers", [(), ("CHUNKING",)])
+def test_without_pipelining_every_command_waits_for_the_answer_before_it(offers):
+    with ScriptedServer(offers=offers) as server:
+        in_a_row(server, *numbered(3))
+        assert server.connections[0].closed.wait(5)
+
+    (connection,) = server.connections
+    bodies = 3 if not offers else 0  # a BDAT comes with its body
+    assert connection.turns == 1 + len(connection.commands) + bodies
+
+
+def test_a_quiet_connection_is_asked_before_a_body_goes_unasked():
+    async def use(session: SMTPSession) -> None:
+        await session.send(envelope())
+        session._used_at -= 5
+        with pytest.raises(ConnectionFailed):
+            await session.send(envelope())
+
+    with ScriptedServer(offers=("PIPELINING", "CHUNKING")) as server:
+        server.on("MAIL", None, DROP)
+        using(server, use)
+    assert len(server.messages) == 1
 
 
 def test_a_cancelled_send_closes_the_session():
