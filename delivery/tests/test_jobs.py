@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
@@ -155,7 +156,7 @@ def test_test_mail_is_captured_even_where_the_account_is_paused(account, server)
     email = queue(account, mode="test")
     live = queue(account)
 
-    assert jobs.accounts_to_ring(at=timezone.now()) == [account.pk]
+    assert list(jobs.accounts_to_ring(at=timezone.now())) == [account.pk]
     drained(email)
 
     live.refresh_from_db()
@@ -227,7 +228,7 @@ def test_a_busy_server_at_mail_is_left_alone_and_the_rest_is_not_tried(account, 
     assert (first.status, first.retry_count) == ("queued", 1)
     assert (second.status, second.retry_count) == ("queued", 0)
     assert server.verbs.count("MAIL") == 1
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
 
 
 @pytest.mark.parametrize("event", ["MAIL", "RCPT", "DATA", "BODY"])
@@ -319,7 +320,7 @@ def test_a_server_that_refuses_to_talk_is_left_alone_for_long(account, server):
 
     account.refresh_from_db()
     assert (email.status, email.retry_count, account.paused_reason) == ("queued", 0, "")
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
 
 
 def test_a_message_that_nobody_took_in_five_days_is_expired(account, server):
@@ -397,7 +398,7 @@ def test_mail_of_a_held_account_waits_and_goes_when_it_is_free_again(account, se
     rows.update(**back)
     drained(email)
 
-    assert waiting == ("queued", [])
+    assert waiting == ("queued", {})
     assert email.status == "sent"
 
 
@@ -624,10 +625,11 @@ def test_a_drain_that_is_asked_to_stop_finishes_one_message_and_gives_the_rest_b
 
 def test_the_flag_is_taken_down_before_the_first_claim(account, server):
     flags = []
-    server.on("BANNER", lambda _: flags.append(cache.get(doorbell.flag(account.pk))) or "220 hi")
+    name = doorbell.flag(account.pk, "default")
+    server.on("BANNER", lambda _: flags.append(cache.get(name)) or "220 hi")
     queue(account)
     doorbell.ring(account.pk)
-    assert cache.get(doorbell.flag(account.pk))
+    assert cache.get(name)
 
     jobs.drain_account(account.pk)
 
@@ -639,7 +641,28 @@ def test_the_sweep_rings_only_for_accounts_with_due_mail(account, server, tenant
     queue(idle, send_at=timezone.now() + timedelta(hours=1))
     queue(account, priority="low")
 
-    assert jobs.accounts_to_ring(at=timezone.now()) == [account.pk]
+    assert list(jobs.accounts_to_ring(at=timezone.now())) == [account.pk]
+
+
+def test_the_doorbell_rings_where_the_most_urgent_due_message_belongs(
+    account, server, tenant, monkeypatch
+):
+    rung = []
+    monkeypatch.setattr(
+        current_app, "send_task", lambda _name, args, queue, **_: rung.append((args[0], queue))
+    )
+    other = account_at(server, tenant=tenant, name="other")
+    queue(account, priority="low")
+    queue(account, priority="high", send_at=timezone.now() + timedelta(hours=1))
+    queue(other, priority="low")
+    queue(other, priority="high")
+    assert rung == [(account.pk, "bulk"), (other.pk, "bulk"), (other.pk, "high")]
+    cache.clear()
+    rung.clear()
+
+    jobs.sweep()
+
+    assert rung == [(account.pk, "bulk"), (other.pk, "high")]
 
 
 def test_a_sweep_asks_the_database_as_often_for_fifty_accounts_as_for_one(
