@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import EmailAccount
 from common.tests.smtp_server import DROP, Drip, ScriptedServer
-from delivery import doorbell, jobs, slots, stopping
+from delivery import backoff, doorbell, jobs, slots, stopping
 from delivery.ledger import Ledger
 from delivery.models import Suppression
 from delivery.tests.sending import ANA, BOB, account_at, drained, drained_later, queue, queue_many
@@ -188,6 +188,27 @@ def test_a_greylisted_message_comes_back_soon(account, server):
     email = drained(queue(account))
 
     assert (email.status, waits(email) < SOON) == ("queued", True)
+
+
+def test_a_greylisted_message_comes_back_just_after_the_time_that_was_stated(account, server):
+    server.on("RCPT", "451 4.7.1 Greylisting in action, please come back in 00:07:00")
+
+    email = drained(queue(account))
+
+    assert timedelta(minutes=7) - SOON / 20 < waits(email) <= timedelta(minutes=8)
+    assert not backoff.is_on(account.pk)
+
+
+@pytest.mark.parametrize("event", ["BANNER", "MAIL", "BODY"])
+def test_a_server_that_closes_for_a_stated_time_is_left_alone_for_so_long(account, server, event):
+    server.on(event, "421 4.7.0 Too many messages, try again in 20 minutes")
+
+    email = drained(queue(account))
+
+    stated = timedelta(minutes=20)
+    assert stated - SOON / 20 < waits(email) <= 1.2 * stated
+    alone = backoff.current(account.pk).until - timezone.now().timestamp()
+    assert stated.total_seconds() - 6 < alone <= 1.2 * stated.total_seconds()
 
 
 def test_an_unknown_recipient_bounces_and_is_suppressed(account, server, tenant):
