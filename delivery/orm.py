@@ -55,7 +55,7 @@ def _executor() -> ThreadPoolExecutor:
 
 
 def _forget() -> None:
-    global _thread, _lock  # noqa: PLW0603
+    global _thread, _lock
     _thread, _lock = None, threading.Lock()
 
 

@@ -181,7 +181,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_QUEUES = {"high": {}, "default": {}, "bulk": {}}  # all, unless a worker has --queues
+# A worker takes all of them unless it has --queues.
+CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "delivery.sweep",
