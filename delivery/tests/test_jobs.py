@@ -717,8 +717,9 @@ def test_queue_status_says_what_waits_and_why(account, tenant, capsys):
         "sending",
         "scheduled",
         "retrying",
+        "sent/min",
         "oldest",
         "held",
     ]
-    assert line.split()[:5] == ["shop@shop.test", "1", "0", "1", "0"]
+    assert line.split()[:6] == ["shop@shop.test", "1", "0", "1", "0", "0"]
     assert line.endswith("paused: bad password")
