@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from sendcraft_project.management.commands.run import URGENT
+from sendcraft_project.processes import URGENT
 from tests.servers.processes import ROOT, RunningProcess, celery_worker, web_server
 from tests.servers.waiting import free_ports, until
 

@@ -24,10 +24,9 @@ from common.errors import SendCraftError
 from sendcraft_project import demo
 from sendcraft_project.demo import Credentials
 from sendcraft_project.metrics import MANY
-from sendcraft_project.processes import Program, Supervisor
+from sendcraft_project.processes import URGENT, Program, Supervisor
 
 PYTHON = sys.executable
-URGENT = "--pool threads --concurrency 16 --queues high,default"
 ORDER = {
     "template_id": "alitools_order_confirmation",
     "from_account": "encomendas@alitools.pt",
