@@ -206,6 +206,6 @@ def save_tags(emails: Iterable[EmailLog]) -> None:
 
 def ring_for(emails: Iterable[EmailLog]) -> None:
     now = timezone.now()
-    doorbell.ring_on_commit(
-        email.account_id for email in emails if (email.next_attempt_at or now) <= now
-    )
+    for email in emails:
+        if (email.next_attempt_at or now) <= now:
+            doorbell.ring_on_commit(email.account_id, priority=email.priority)

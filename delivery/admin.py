@@ -20,6 +20,7 @@ from common.addresses import normalized, parse_address
 from common.errors import Refused
 from delivery.models import SendBatch, SendingQueue, Suppression
 from delivery.status import AccountQueue, account_queues
+from delivery.tallies import ACCOUNTS_AT_ONCE
 from tenants.admin_base import OneTenantForm, TenantAdmin
 from tenants.models import Role
 
@@ -114,11 +115,21 @@ class SendingQueueAdmin(TenantAdmin):
 
     tenant_path = "domain__tenant"
     change_role = None
-    list_display = ["account_link", "due", "sending", "scheduled", "retrying", "oldest", "held"]
+    list_display = [
+        "account_link",
+        "due",
+        "sending",
+        "scheduled",
+        "retrying",
+        "sent",
+        "oldest",
+        "held",
+    ]
     list_display_links = None
     list_filter = ["domain"]
     search_fields = ["email_address"]
     ordering = ["email_address"]
+    list_per_page = ACCOUNTS_AT_ONCE
     show_full_result_count = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QueueList]:
@@ -130,20 +141,24 @@ class SendingQueueAdmin(TenantAdmin):
         return format_html('<a href="{}">{}</a>', url, row.email_address)
 
     @display(description=_("due"))
-    def due(self, row: Any) -> int:
-        return row.queue.due if row.queue else 0
+    def due(self, row: Any) -> str:
+        return str(row.queue.due if row.queue else 0)
 
     @display(description=_("sending"))
-    def sending(self, row: Any) -> int:
-        return row.queue.sending if row.queue else 0
+    def sending(self, row: Any) -> str:
+        return str(row.queue.sending if row.queue else 0)
 
     @display(description=_("scheduled"))
-    def scheduled(self, row: Any) -> int:
-        return row.queue.scheduled if row.queue else 0
+    def scheduled(self, row: Any) -> str:
+        return str(row.queue.scheduled if row.queue else 0)
 
     @display(description=_("retrying"))
-    def retrying(self, row: Any) -> int:
-        return row.queue.retrying if row.queue else 0
+    def retrying(self, row: Any) -> str:
+        return str(row.queue.retrying if row.queue else 0)
+
+    @display(description=_("sent in the last minute"))
+    def sent(self, row: Any) -> int:
+        return row.queue.sent if row.queue else 0
 
     @display(description=_("oldest"))
     def oldest(self, row: Any) -> datetime | None:

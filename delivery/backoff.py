@@ -11,6 +11,8 @@ from datetime import timedelta
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
+from delivery.retry import honoured
+
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT = timedelta(seconds=15)
@@ -45,13 +47,27 @@ def is_on(account_id: int) -> bool:
     return found is not None and not found.is_over
 
 
-def begin(account_id: int, *, reason: str, at_once_longest: bool = False) -> None:
-    """Leave the account's server alone, each time in a row for longer."""
+def begin(
+    account_id: int,
+    *,
+    reason: str,
+    stated: timedelta | None = None,
+    at_once_longest: bool = False,
+) -> None:
+    """Leave the account's server alone, each time in a row for longer.
+
+    Several connections hear of the same trouble: what is heard while the wait is on makes it
+    grow no further. What the server ``stated`` is never undercut.
+    """
     before = current(account_id)
-    failures = before.failures + 1 if before else 1
-    wait = LONGEST_WAIT if at_once_longest else FIRST_WAIT * 2 ** min(failures - 1, 10)
-    seconds = min(wait, LONGEST_WAIT).total_seconds() * random.uniform(0.9, 1.1)  # noqa: S311
-    entry = BackOff(failures, time.time() + seconds, reason)
+    failures = before.failures if before else 0
+    if before is None or before.is_over:
+        failures += 1
+    grown = LONGEST_WAIT if at_once_longest else FIRST_WAIT * 2 ** min(failures - 1, 10)
+    usual = min(grown, LONGEST_WAIT) * random.uniform(0.9, 1.1)  # noqa: S311
+    seconds = honoured(stated, usual=usual, tries=failures - 1).total_seconds()
+    until = time.time() + seconds
+    entry = BackOff(failures, max(until, before.until) if before else until, reason)
     try:
         cache.set(_key(account_id), entry, timeout=seconds + REMEMBERED.total_seconds())
     except (OSError, RedisError):

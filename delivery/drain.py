@@ -15,6 +15,7 @@ from delivery.ledger import Ledger
 from delivery.limits import Wait
 from delivery.orm import in_thread
 from delivery.sessions import Connection
+from logs.models import Priority
 
 SECONDS = 15.0
 LOOK_EVERY = 0.1
@@ -79,7 +80,7 @@ class Drain:
         busy = self._load.share()
         if busy > ENOUGH and not self._has_rung:
             self._has_rung = True
-            await in_thread(doorbell.ring, self._rings_for)
+            await in_thread(doorbell.ring, self._rings_for, priority=Priority.LOW)
         if busy > ENOUGH or self._is_wide:
             return set()
         most = math.ceil(count / busy) - count

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import DatabaseError, InterfaceError
@@ -33,6 +33,7 @@ from delivery.orm import in_thread
 from delivery.outcomes import Attempt
 from delivery.replies import Verdict, asks_for_less, judge, objection
 from delivery.sessions import Connection
+from delivery.stated import longest_wait, wait_in_transcript
 from logs.models import EmailLog
 from logs.transitions import Outcome
 
@@ -173,7 +174,8 @@ class Lane:
             await self._books.enter(outcomes.of_error(attempt, error))
             if asks_for_less(error):
                 await in_thread(self._ledger.slow_down)
-            return isinstance(error, PermanentError) or self._leave_alone(str(error))
+            stated = wait_in_transcript(attempt.transcript)
+            return isinstance(error, PermanentError) or self._leave_alone(str(error), stated)
         return await self._received(self._attempt(email, began_at), receipt)
 
     async def _received(self, attempt: Attempt, receipt: Receipt) -> bool:
@@ -190,7 +192,8 @@ class Lane:
         busy = [word for word in words if judge(word) is Verdict.BUSY]
         if busy:
             await in_thread(self._ledger.slow_down)
-            return self._leave_alone(str(busy[0].reply))
+            stated = longest_wait(word.reply.text for word in busy)
+            return self._leave_alone(str(busy[0].reply), stated)
         await self._recovered()
         return True
 
@@ -207,9 +210,9 @@ class Lane:
         await in_thread(self._ledger.release, [email])
         return False
 
-    def _leave_alone(self, reason: str) -> bool:
+    def _leave_alone(self, reason: str, stated: timedelta | None) -> bool:
         self._drop_session()
-        backoff.begin(self._ledger.account_id, reason=reason)
+        backoff.begin(self._ledger.account_id, reason=reason, stated=stated)
         return False
 
     async def _recovered(self) -> None:

@@ -20,10 +20,10 @@ acceptance_to_sent = Histogram(
     buckets=SECONDS,
 )
 GAUGES = {
-    "due": "Messages that may go now.",
+    "due": "Messages that may go now; some thousands are counted and no more.",
     "sending": "Messages in a worker's hands.",
-    "scheduled": "Messages that wait for their time.",
-    "retrying": "Messages that wait for another try.",
+    "scheduled": "Messages that wait for their time; some thousands are counted and no more.",
+    "retrying": "Messages that wait for another try; some thousands are counted and no more.",
 }
 
 
@@ -42,7 +42,8 @@ class QueueCollector:
     def collect(self) -> Iterator[GaugeMetricFamily]:
         now = timezone.now()
         gauges = {name: _gauge(name, text) for name, text in GAUGES.items()}
-        oldest = _gauge("oldest_seconds", "Age of the oldest open message.")
+        sent = _gauge("sent_per_minute", "Messages that went out in the last minute.")
+        oldest = _gauge("oldest_seconds", "Age of the open message at the front.")
         held = _gauge("held", "1 where due messages wait: a pause, a limit, a failing server.")
         try:
             queues = account_queues(at=now)
@@ -51,10 +52,11 @@ class QueueCollector:
         for queue in queues:
             label = [str(queue.account_id)]
             for name, gauge in gauges.items():
-                gauge.add_metric(label, getattr(queue, name))
+                gauge.add_metric(label, getattr(queue, name).number)
+            sent.add_metric(label, queue.sent)
             oldest.add_metric(label, (now - queue.oldest).total_seconds())
             held.add_metric(label, bool(queue.held))
-        yield from (*gauges.values(), oldest, held)
+        yield from (*gauges.values(), sent, oldest, held)
 
 
 def _gauge(name: str, text: str) -> GaugeMetricFamily:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -21,6 +22,7 @@ PAUSES = (0.05, 0.2, 1, 2, 4, 8)
 """Seconds between tries while the database is away, restarts or resolves a deadlock."""
 
 _thread: ThreadPoolExecutor | None = None
+_lock = threading.Lock()
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -46,14 +48,15 @@ async def _run(work: Callable[[], T]) -> T:
 def _executor() -> ThreadPoolExecutor:
     """Made at the first use, so after the fork."""
     global _thread  # noqa: PLW0603  one per process: each thread has a connection of its own
-    if _thread is None:
-        _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="orm")
-    return _thread
+    with _lock:  # drains may run in several threads
+        if _thread is None:
+            _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="orm")
+        return _thread
 
 
 def _forget() -> None:
-    global _thread  # noqa: PLW0603
-    _thread = None
+    global _thread, _lock
+    _thread, _lock = None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from common import smtp
 from common.errors import OutcomeUnknown, PermanentError, ProviderError, TransientError
 from delivery import retry
 from delivery.replies import Verdict, is_bad_address, judge
+from delivery.stated import longest_wait, wait_in_transcript
 from logs.models import EmailLog, EventType
 from logs.transitions import Outcome
 
@@ -61,6 +62,7 @@ def of_receipt(attempt: Attempt, receipt: smtp.Receipt) -> Outcome:
         message=str(word.reply),
         reply=word.reply,
         greylisted=all(judge(each) is Verdict.GREYLISTED for each in waiting.values()),
+        stated=longest_wait(each.reply.text for each in waiting.values()),
         settled=settled,
         recipients=_replies(email, receipt),
     )
@@ -75,7 +77,8 @@ def of_error(attempt: Attempt, error: ProviderError) -> Outcome:
     if isinstance(error, OutcomeUnknown) and email.tenant.never_twice:
         return failed(email, code=error.code, message=str(error), at=attempt.at, attempt=attempt)
     reply = smtp.Reply(error.smtp_code, (error.detail,)) if error.smtp_code else None
-    return _deferred(attempt, Deferral(code=error.code, message=str(error), reply=reply))
+    stated = wait_in_transcript(attempt.transcript)
+    return _deferred(attempt, Deferral(error.code, str(error), reply=reply, stated=stated))
 
 
 def of_fault(attempt: Attempt) -> Outcome:
@@ -128,6 +131,7 @@ class Deferral:
     message: str
     reply: smtp.Reply | None = None
     greylisted: bool = False
+    stated: timedelta | None = None
     settled: Mapping[str, Any] | None = None
     recipients: Mapping[str, str] | None = None
 
@@ -177,7 +181,7 @@ def _final(attempt: Attempt, settled: Mapping[str, Any], receipt: smtp.Receipt) 
 
 def _deferred(attempt: Attempt, why: Deferral) -> Outcome:
     email = attempt.email
-    until = retry.next_attempt(email, at=attempt.at, greylisted=why.greylisted)
+    until = retry.next_attempt(email, at=attempt.at, greylisted=why.greylisted, stated=why.stated)
     if until is None:
         return _given_up(attempt, why)
     return Outcome(

@@ -10,14 +10,16 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from delivery import doorbell, metrics, sessions, stopping
-from logs.models import EmailEvent, EmailLog, EventType
+from logs.models import EmailEvent, EmailLog, EventType, Priority
 from logs.signals import email_event, emails_due
 from tenants.models import Mode
 
 
 @receiver(emails_due)
 def ring_for_due(account_ids: Iterable[int], **kwargs: object) -> None:
-    doorbell.ring_on_commit(account_ids)
+    """A person asked for it, and waits."""
+    for account_id in account_ids:
+        doorbell.ring_on_commit(account_id, priority=Priority.HIGH)
 
 
 @receiver(email_event)

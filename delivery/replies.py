@@ -17,14 +17,17 @@ SIGN_IN = frozenset({530, 534, 535, 538})
 ABOUT_MESSAGE = re.compile(r"5\.(3\.4|6\.[0-9]+|5\.4)")
 ABOUT_MESSAGE_CODES = frozenset({552, 555})
 OVER_QUOTA = "5.4.5"  # Gmail's "daily user sending quota exceeded", with 550 (seen in 2024)
-SLOWER = frozenset({421, 450, 451, 452, 454})
+SLOWER = frozenset({421, 432, 450, 451, 452, 454})
 ABOUT_RATE = re.compile(
     r"\brate\b|too (many|much) (mail|message|connection|request)|too (fast|quick)|throttl"
-    r"|slow(er)? down|(sending|message|hourly|daily) (limit|quota)",
+    r"|slow(er)? down|(sending|message|hourly|daily|thread|session|connection)s? (limit|quota)",
     re.IGNORECASE,
 )
 ABOUT_SENDER = re.compile(r"5\.(7\.[0-9]+|1\.[078])")
-GREYLISTING = re.compile(r"gr[ae]y.?list", re.IGNORECASE)
+# Postgrey and its like; milter-gris and Mimecast (seen in 2024) say it in other words.
+GREYLISTING = re.compile(
+    r"gr[ae]y.?list|not yet authorized to deliver|mimecast\.com/\S*DOC-1369#451", re.IGNORECASE
+)
 
 
 class Verdict(Enum):
@@ -50,7 +53,7 @@ def judge(outcome: Outcome) -> Verdict:
         return Verdict.TAKEN
     if outcome.reply.is_permanent:
         return _judge_permanent(outcome)
-    if outcome.reply.code in (450, 451) and GREYLISTING.search(outcome.reply.text):
+    if outcome.reply.code != 421 and GREYLISTING.search(outcome.reply.text):
         return Verdict.GREYLISTED
     is_busy = outcome.phase is Phase.MAIL or _is_about_rate(outcome)
     return Verdict.BUSY if is_busy else Verdict.LATER

@@ -1,6 +1,11 @@
 #!/bin/sh
-# What a container of the image does: web, worker, beat, migrate, or any manage.py command.
+# What a container of the image does: web, worker, urgent, beat, migrate, or any manage.py command.
 set -eu
+
+celery_worker() {
+  exec celery --quiet -A sendcraft_project worker --loglevel WARNING \
+    --without-gossip --without-mingle --without-heartbeat "$@"
+}
 
 case "${1:-web}" in
   web)
@@ -10,8 +15,10 @@ case "${1:-web}" in
       --no-control-socket
     ;;
   worker)
-    exec celery --quiet -A sendcraft_project worker --concurrency "${WORKER_CONCURRENCY:-4}" \
-      --loglevel WARNING --without-gossip --without-mingle --without-heartbeat
+    celery_worker --concurrency "${WORKER_CONCURRENCY:-4}"
+    ;;
+  urgent)
+    celery_worker --pool threads --concurrency 16 --queues high,default
     ;;
   beat)
     exec celery --quiet -A sendcraft_project beat --loglevel WARNING --pidfile ''

@@ -20,6 +20,8 @@ from tenants.models import Tenant
 from tenants.roles import tenants_of
 
 ROWS = 20
+MOST = 10_000
+"""So many waiting messages are counted."""
 TITLES = {
     EmailStatus.QUEUED: _("Queued"),
     EmailStatus.SENDING: pgettext_lazy("messages", "Sending"),
@@ -74,7 +76,7 @@ def accepted_today(tenants: Sequence[Tenant], *, at: datetime) -> Figures:
     return figures
 
 
-def card(title: Any, value: int, *, href: str | None, query: str = "") -> dict[str, Any]:
+def card(title: Any, value: int | str, *, href: str | None, query: str = "") -> dict[str, Any]:
     return {"title": title, "value": value, "href": href and href + query}
 
 
@@ -87,12 +89,18 @@ def day_cards(figures: Figures, *, messages: str | None) -> list[dict[str, Any]]
 
 
 def now_cards(tenants: Sequence[Tenant], *, request: HttpRequest) -> list[dict[str, Any]]:
-    waiting = EmailLog.objects.filter(tenant__in=tenants, status=EmailStatus.QUEUED).count()
+    queued = EmailLog.objects.filter(tenant__in=tenants, status=EmailStatus.QUEUED)
+    waiting = queued[: MOST + 1].count()
     held = EmailAccount.objects.filter(domain__tenant__in=tenants, paused_at__isnull=False).count()
     messages = list_address("logs.EmailLog", request=request)
     accounts = list_address("accounts.EmailAccount", request=request)
     return [
-        card(_("Waiting"), waiting, href=messages, query="?status__exact=queued"),
+        card(
+            _("Waiting"),
+            waiting if waiting <= MOST else f"{MOST}+",
+            href=messages,
+            query="?status__exact=queued",
+        ),
         card(_("Accounts paused"), held, href=accounts),
     ]
 

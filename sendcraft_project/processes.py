@@ -18,6 +18,9 @@ from typing import IO
 
 logger = logging.getLogger(__name__)
 
+URGENT = "--pool threads --concurrency 16 --queues high,default"
+"""Options of the Celery worker for which slow accounts are in no way."""
+
 LOOK_EVERY = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=500), timedelta(seconds=30)
 LASTING = timedelta(minutes=1)

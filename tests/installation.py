@@ -12,6 +12,7 @@ from pathlib import Path
 
 import requests
 
+from sendcraft_project.processes import URGENT
 from tests.servers.processes import ROOT, RunningProcess, celery_worker, web_server
 from tests.servers.waiting import free_ports, until
 
@@ -109,6 +110,12 @@ class Installation:
     @contextmanager
     def worker(self) -> Iterator[RunningProcess]:
         options = [option.format(folder=self.folder) for option in WORKER]
+        with celery_worker(env=self.env, options=options) as process:
+            yield process
+
+    @contextmanager
+    def urgent_worker(self) -> Iterator[RunningProcess]:
+        options = [*URGENT.split(), "--hostname", "urgent@%h"]
         with celery_worker(env=self.env, options=options) as process:
             yield process
 

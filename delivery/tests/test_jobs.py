@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import EmailAccount
 from common.tests.smtp_server import DROP, Drip, ScriptedServer
-from delivery import doorbell, jobs, slots, stopping
+from delivery import backoff, doorbell, jobs, slots, stopping
 from delivery.ledger import Ledger
 from delivery.models import Suppression
 from delivery.tests.sending import ANA, BOB, account_at, drained, drained_later, queue, queue_many
@@ -155,7 +156,7 @@ def test_test_mail_is_captured_even_where_the_account_is_paused(account, server)
     email = queue(account, mode="test")
     live = queue(account)
 
-    assert jobs.accounts_to_ring(at=timezone.now()) == [account.pk]
+    assert list(jobs.accounts_to_ring(at=timezone.now())) == [account.pk]
     drained(email)
 
     live.refresh_from_db()
@@ -187,6 +188,27 @@ def test_a_greylisted_message_comes_back_soon(account, server):
     email = drained(queue(account))
 
     assert (email.status, waits(email) < SOON) == ("queued", True)
+
+
+def test_a_greylisted_message_comes_back_just_after_the_time_that_was_stated(account, server):
+    server.on("RCPT", "451 4.7.1 Greylisting in action, please come back in 00:07:00")
+
+    email = drained(queue(account))
+
+    assert timedelta(minutes=7) - SOON / 20 < waits(email) <= timedelta(minutes=8)
+    assert not backoff.is_on(account.pk)
+
+
+@pytest.mark.parametrize("event", ["BANNER", "MAIL", "BODY"])
+def test_a_server_that_closes_for_a_stated_time_is_left_alone_for_so_long(account, server, event):
+    server.on(event, "421 4.7.0 Too many messages, try again in 20 minutes")
+
+    email = drained(queue(account))
+
+    stated = timedelta(minutes=20)
+    assert stated - SOON / 20 < waits(email) <= 1.2 * stated
+    alone = backoff.current(account.pk).until - timezone.now().timestamp()
+    assert stated.total_seconds() - 6 < alone <= 1.2 * stated.total_seconds()
 
 
 def test_an_unknown_recipient_bounces_and_is_suppressed(account, server, tenant):
@@ -227,7 +249,7 @@ def test_a_busy_server_at_mail_is_left_alone_and_the_rest_is_not_tried(account, 
     assert (first.status, first.retry_count) == ("queued", 1)
     assert (second.status, second.retry_count) == ("queued", 0)
     assert server.verbs.count("MAIL") == 1
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
 
 
 @pytest.mark.parametrize("event", ["MAIL", "RCPT", "DATA", "BODY"])
@@ -319,7 +341,7 @@ def test_a_server_that_refuses_to_talk_is_left_alone_for_long(account, server):
 
     account.refresh_from_db()
     assert (email.status, email.retry_count, account.paused_reason) == ("queued", 0, "")
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
 
 
 def test_a_message_that_nobody_took_in_five_days_is_expired(account, server):
@@ -397,7 +419,7 @@ def test_mail_of_a_held_account_waits_and_goes_when_it_is_free_again(account, se
     rows.update(**back)
     drained(email)
 
-    assert waiting == ("queued", [])
+    assert waiting == ("queued", {})
     assert email.status == "sent"
 
 
@@ -632,10 +654,11 @@ def test_a_drain_that_is_asked_to_stop_finishes_one_message_and_gives_the_rest_b
 
 def test_the_flag_is_taken_down_before_the_first_claim(account, server):
     flags = []
-    server.on("BANNER", lambda _: flags.append(cache.get(doorbell.flag(account.pk))) or "220 hi")
+    name = doorbell.flag(account.pk, "default")
+    server.on("BANNER", lambda _: flags.append(cache.get(name)) or "220 hi")
     queue(account)
     doorbell.ring(account.pk)
-    assert cache.get(doorbell.flag(account.pk))
+    assert cache.get(name)
 
     jobs.drain_account(account.pk)
 
@@ -647,7 +670,28 @@ def test_the_sweep_rings_only_for_accounts_with_due_mail(account, server, tenant
     queue(idle, send_at=timezone.now() + timedelta(hours=1))
     queue(account, priority="low")
 
-    assert jobs.accounts_to_ring(at=timezone.now()) == [account.pk]
+    assert list(jobs.accounts_to_ring(at=timezone.now())) == [account.pk]
+
+
+def test_the_doorbell_rings_where_the_most_urgent_due_message_belongs(
+    account, server, tenant, monkeypatch
+):
+    rung = []
+    monkeypatch.setattr(
+        current_app, "send_task", lambda _name, args, queue, **_: rung.append((args[0], queue))
+    )
+    other = account_at(server, tenant=tenant, name="other")
+    queue(account, priority="low")
+    queue(account, priority="high", send_at=timezone.now() + timedelta(hours=1))
+    queue(other, priority="low")
+    queue(other, priority="high")
+    assert rung == [(account.pk, "bulk"), (other.pk, "bulk"), (other.pk, "high")]
+    cache.clear()
+    rung.clear()
+
+    jobs.sweep()
+
+    assert rung == [(account.pk, "bulk"), (other.pk, "high")]
 
 
 def test_a_sweep_asks_the_database_as_often_for_fifty_accounts_as_for_one(
@@ -681,8 +725,9 @@ def test_queue_status_says_what_waits_and_why(account, tenant, capsys):
         "sending",
         "scheduled",
         "retrying",
+        "sent/min",
         "oldest",
         "held",
     ]
-    assert line.split()[:5] == ["shop@shop.test", "1", "0", "1", "0"]
+    assert line.split()[:6] == ["shop@shop.test", "1", "0", "1", "0", "0"]
     assert line.endswith("paused: bad password")

@@ -148,9 +148,9 @@ def test_a_drain_sends_up_to_the_limit_and_the_rest_waits_without_a_retry(accoun
     assert len(server.messages) == 2
     assert not account.emails.filter(retry_count__gt=0).exists()
     now = timezone.now()
-    assert jobs.accounts_to_ring(at=now) == []
+    assert jobs.accounts_to_ring(at=now) == {}
     EmailLog.objects.update(next_attempt_at=now)
-    assert jobs.accounts_to_ring(at=now + 2 * DAY) == [account.pk]
+    assert list(jobs.accounts_to_ring(at=now + 2 * DAY)) == [account.pk]
     assert "2 a day reached until" in capsys.readouterr().out
 
 
@@ -254,7 +254,7 @@ def test_what_is_over_the_day_goes_over_the_fallback_from_the_same_address(accou
     assert {message.sender for message in server.messages} == {"shop@shop.test"}
     carried = account.emails.order_by("-pk").first()
     assert carried.events.get(type="sent").data["via"] == "other@shop.test"
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
 
 
 def test_the_fallback_takes_no_more_than_its_own_limit(account, other, server):
@@ -264,7 +264,7 @@ def test_the_fallback_takes_no_more_than_its_own_limit(account, other, server):
     jobs.drain_account(account.pk)
 
     assert statuses(account) == ["queued"] * 2 + ["sent"] * 3
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"paused_at": NOON}])
@@ -275,7 +275,7 @@ def test_a_fallback_that_is_off_carries_nothing(account, other, server, change):
     jobs.drain_account(account.pk)
 
     assert statuses(account) == ["queued"] + ["sent"] * 2
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
 
 
 def test_a_limit_per_minute_is_waited_for_and_not_gone_around(account, other, server):
@@ -310,7 +310,7 @@ def test_a_foreign_sender_refused_by_the_fallbacks_server_costs_neither_mail_nor
     assert statuses(account) == ["queued"] * 2 + ["sent"] * 2
     assert other.paused_at is None
     assert len(strict.connections) == 1  # asked once, not again and again
-    assert jobs.accounts_to_ring(at=timezone.now()) == []
+    assert jobs.accounts_to_ring(at=timezone.now()) == {}
     assert refusal in capsys.readouterr().out
 
 

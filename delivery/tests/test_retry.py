@@ -11,9 +11,9 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def wait(*, retries: int, greylisted: bool = False) -> timedelta:
+def wait(*, retries: int, **said) -> timedelta:
     email = EmailLog(queued_at=NOON, tried_since=NOON, retry_count=retries)
-    return retry.next_attempt(email, at=NOON, greylisted=greylisted) - NOON
+    return retry.next_attempt(email, at=NOON, **said) - NOON
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,21 @@ def test_what_failed_together_does_not_come_back_together():
 
 def test_a_greylisted_message_comes_back_after_about_a_minute():
     assert MINUTE <= wait(retries=0, greylisted=True) <= 1.5 * MINUTE
+
+
+@pytest.mark.parametrize("greylisted", [True, False])
+@pytest.mark.parametrize("stated", [timedelta(seconds=20), 7 * MINUTE, 60 * MINUTE])
+def test_a_message_comes_back_just_after_the_time_that_the_server_stated(greylisted, stated):
+    came_back = {wait(retries=0, greylisted=greylisted, stated=stated) for _ in range(20)}
+
+    assert all(stated < each <= 1.1 * stated + timedelta(seconds=1) for each in came_back)
+    assert len(came_back) > 1
+
+
+def test_a_server_that_states_short_waits_for_ever_is_not_hammered():
+    assert wait(retries=2, stated=timedelta(seconds=10)) < MINUTE
+    assert wait(retries=3, stated=timedelta(seconds=10)) > 30 * MINUTE
+    assert wait(retries=0, stated=timedelta(hours=4)) > timedelta(hours=4)
 
 
 def test_the_last_try_is_five_days_after_the_message_could_first_go():

@@ -172,6 +172,11 @@ class EmailLog(models.Model):
             models.Index(
                 fields=["account", "status", "priority", "next_attempt_at"], name="email_claim"
             ),
+            # Test mail of a held account, behind any number of live messages that wait.
+            models.Index(
+                fields=["account", "status", "mode", "priority", "next_attempt_at"],
+                name="email_claim_by_mode",
+            ),
             models.Index(fields=["status", "leased_until"], name="email_lease"),
             models.Index(fields=["tenant", "status", "id"], name="email_by_status"),
             models.Index(fields=["tenant", "to_address", "id"], name="email_by_recipient"),

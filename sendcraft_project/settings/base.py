@@ -182,8 +182,14 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# A worker takes all of them unless it has --queues.
+CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}}
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep": {
+        "task": "delivery.sweep",
+        "schedule": 2.0,
+        "options": {"expires": 10, "queue": "high"},
+    },
     "tell-of-pauses": {
         "task": "accounts.tell_of_pauses",
         "schedule": 30.0,

@@ -7,7 +7,9 @@ from django.utils import timezone
 
 from delivery.status import AccountQueue, account_queues
 
-COLUMNS = ("account", "due", "sending", "scheduled", "retrying", "oldest", "held")
+COLUMNS = (
+    "account", "due", "sending", "scheduled", "retrying", "sent/min", "oldest", "held",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -26,5 +28,5 @@ class Command(BaseCommand):
 
 
 def cells(queue: AccountQueue) -> tuple[str, ...]:
-    counts = (queue.due, queue.sending, queue.scheduled, queue.retrying)
+    counts = (queue.due, queue.sending, queue.scheduled, queue.retrying, queue.sent)
     return (queue.account, *map(str, counts), f"{queue.oldest:%Y-%m-%d %H:%M}", queue.held or "-")

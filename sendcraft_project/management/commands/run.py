@@ -24,7 +24,7 @@ from common.errors import SendCraftError
 from sendcraft_project import demo
 from sendcraft_project.demo import Credentials
 from sendcraft_project.metrics import MANY
-from sendcraft_project.processes import Program, Supervisor
+from sendcraft_project.processes import URGENT, Program, Supervisor
 
 PYTHON = sys.executable
 ORDER = {
@@ -56,7 +56,7 @@ class Command(BaseCommand):
     def serve(self, supervisor: Supervisor) -> None:
         """Keep all running until a signal comes, and say how to get in once it answers."""
         share_metrics(settings.DATA_DIR / "metrics")
-        supervisor.start(web(), worker())
+        supervisor.start(web(), worker(), urgent_worker())
         self.check()
         credentials = make_demo()
         if supervisor.watch(until=web_is_ready):
@@ -102,13 +102,21 @@ def web() -> Program:
 
 
 def worker() -> Program:
-    """Celery with beat inside, and without the chatter that a lone worker has no use for."""
-    options = (
-        "--beat --concurrency 2 --loglevel WARNING "
-        "--without-gossip --without-mingle --without-heartbeat -- .enable_remote_control=no"
-    )
+    """Drains of all accounts, two at once, with beat inside."""
+    return celery("worker", "--beat --concurrency 2")
+
+
+def urgent_worker() -> Program:
+    """Drains in threads, many at once, so that slow servers and bulk mail keep nobody waiting."""
+    return celery("urgent", URGENT)
+
+
+def celery(name: str, options: str) -> Program:
+    """A Celery worker without the chatter that so few have no use for."""
     command = (PYTHON, "-m", "celery", "--quiet", "-A", "sendcraft_project", "worker")
-    return Program("worker", (*command, *options.split()))
+    quiet = "--without-gossip --without-mingle --without-heartbeat --loglevel WARNING"
+    own = f"--hostname {name}@%h {options} {quiet} -- .enable_remote_control=no"
+    return Program(name, (*command, *own.split()))
 
 
 def web_is_ready() -> bool:

@@ -1,0 +1,112 @@
+"""Counting open messages at a cost that does not grow with their number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from django.db import connections, router
+from django.db.models import QuerySet
+
+from logs.models import EmailLog, EmailStatus, Priority
+
+MOST = 10_000
+"""So many of an account's due messages are counted of each priority: from the index alone."""
+MOST_LATER = 1_000
+"""The same for those that wait for a time, whose rows have to be read."""
+ACCOUNTS_AT_ONCE = 40  # eleven parts each, and SQLite joins 500
+
+Part = tuple[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many there are, or the least that there are."""
+
+    number: int = 0
+    is_all: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.number}" if self.is_all else f"{self.number}+"
+
+    def plus(self, number: int, *, is_all: bool) -> Count:
+        return Count(self.number + number, self.is_all and is_all)
+
+
+@dataclass
+class Tally:
+    """One account's open messages."""
+
+    due: Count = Count()
+    sending: Count = Count()
+    scheduled: Count = Count()
+    retrying: Count = Count()
+    front: list[int] = field(default_factory=list)
+    queued_at: list[datetime] = field(default_factory=list)
+
+    @property
+    def oldest(self) -> datetime:
+        """When the first in the queue was accepted: of each priority the one at its front."""
+        return min(self.queued_at)
+
+    def add(self, kind: str, number: int, retried: int) -> None:
+        if kind == "front":
+            self.front.append(number)
+        elif kind == "later":
+            is_all = number < MOST_LATER
+            self.scheduled = self.scheduled.plus(number - retried, is_all=is_all)
+            self.retrying = self.retrying.plus(retried, is_all=is_all)
+        else:
+            setattr(self, kind, getattr(self, kind).plus(number, is_all=number < MOST))
+
+
+def tally(accounts: Iterable[int], *, at: datetime) -> dict[int, Tally]:
+    """Return what is open of each of the accounts that has something open."""
+    remaining = iter(accounts)
+    tallies: dict[int, Tally] = defaultdict(Tally)
+    while some := list(islice(remaining, ACCOUNTS_AT_ONCE)):
+        for account, kind, number, retried in _ask(some, at=at):
+            tallies[account].add(kind, number, int(retried))
+    fronts = [pk for each in tallies.values() for pk in each.front]
+    rows = EmailLog.objects.filter(pk__in=fronts).values_list("account_id", "queued_at")
+    for account, queued_at in rows:
+        tallies[account].queued_at.append(queued_at)
+    return {account: each for account, each in tallies.items() if each.queued_at}
+
+
+def _ask(accounts: Iterable[int], *, at: datetime) -> list[tuple[int, str, int, int]]:
+    """Return the figures of some accounts, by one statement that joins a small one for each."""
+    parts = [part for account in accounts for part in _parts(account, at=at)]
+    connection = connections[router.db_for_read(EmailLog)]
+    with connection.cursor() as cursor:
+        params = [param for _sql, given in parts for param in given]
+        cursor.execute(" UNION ALL ".join(sql for sql, _given in parts), params)
+        return list(cursor.fetchall())
+
+
+def _parts(account: int, *, at: datetime) -> Iterator[Part]:
+    rows = EmailLog.objects.filter(account=account)
+    sending = rows.filter(status=EmailStatus.SENDING)
+    yield _part(account, "sending", sending.values("id")[:MOST])
+    yield _part(account, "front", sending.values("id")[:1], number="id")
+    for priority in Priority:
+        queued = rows.filter(status=EmailStatus.QUEUED, priority=priority)
+        queued = queued.order_by("next_attempt_at")
+        due = queued.filter(next_attempt_at__lte=at).values("id")[:MOST]
+        later = queued.filter(next_attempt_at__gt=at).values("retry_count")[:MOST_LATER]
+        retried = "COALESCE(SUM(CASE WHEN retry_count > 0 THEN 1 ELSE 0 END), 0)"
+        yield _part(account, "due", due)
+        yield _part(account, "later", later, retried=retried)
+        yield _part(account, "front", queued.values("id")[:1], number="id")
+
+
+def _part(
+    account: int, kind: str, rows: QuerySet[Any], *, number: str = "COUNT(*)", retried: str = "0"
+) -> Part:
+    sql, params = rows.query.sql_with_params()
+    select = f"SELECT {int(account)}, '{kind}', {number}, {retried}"
+    return f"{select} FROM ({sql}) part", params
