@@ -66,6 +66,7 @@ class Ledger:
         self._unreadable: SecretUnreadable | None = None
         self._suppressed: set[tuple[str, str]] = set()
         self._contents = Contents()
+        self._uses: Counter[int | None] = Counter()
         self._clock = ServerTime()
 
     def now(self) -> datetime:
@@ -83,7 +84,6 @@ class Ledger:
         ``noted`` says of them what ``note_data`` would. Test mail does not wait for an account
         that can't send: it never reaches the server.
         """
-        close_old_connections()
         if not self._look():
             return []
         self._return_permits()
@@ -95,13 +95,16 @@ class Ledger:
         with transaction.atomic():
             claimed = self._claim_permitted(most, noted=noted)
             self._attend(claimed)
-            _count_uses(claimed)
+        first = [each for each in claimed if each.attempt == 1 and each.template_id]
+        self._uses.update(each.template_id for each in first)
         return claimed
 
     def _look(self) -> bool:
         """See once a second what the account is like now; False where there is none."""
         if time.monotonic() - self._looked_at < LOOK_EVERY:
             return True
+        close_old_connections()
+        self._write_uses()
         accounts = EmailAccount.objects.select_related("domain__tenant", "usage")
         found = accounts.in_bulk({self.account_id, self._owner_id})
         if self.account_id not in found or self._owner_id not in found:
@@ -231,12 +234,20 @@ class Ledger:
         self.release(mine.exclude(pk__in=[pk for pk, _ in self.journal.unsettled]))
         slots.give_back(self.journal.token)
         self._return_permits()
+        self._write_uses()
 
     def let_go(self) -> None:
         """Leave what is not settled to the next drain or sweep of this machine."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
+
+    def _write_uses(self) -> None:
+        """Add to the templates' counts what was tried for the first time; a kill loses a second."""
+        for template_id, count in list(self._uses.items()):
+            template = EmailTemplate.objects.filter(pk=template_id)
+            template.update(usage_count=F("usage_count") + count)
+            del self._uses[template_id]
 
     def _count_unsent(self) -> None:
         """Sort the permits that were not used by when they were given, each for its windows."""
@@ -312,14 +323,6 @@ def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> set[tuple[str, s
 def _covered(keys: Iterable[str], *, tenant: Tenant, topic: str, at: datetime) -> set[str]:
     topics = {topic} - {""}
     return Suppression.objects.covering(keys, tenant=tenant, topics=topics, at=at)
-
-
-def _count_uses(emails: Sequence[EmailLog]) -> None:
-    """Count the templates of messages that are tried for the first time."""
-    used = Counter(email.template_id for email in emails if email.attempt == 1)
-    for template_id in sorted(pk for pk in used if pk is not None):
-        template = EmailTemplate.objects.filter(pk=template_id)
-        template.update(usage_count=F("usage_count") + used[template_id])
 
 
 def _key(email: EmailLog) -> Key:
