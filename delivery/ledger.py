@@ -66,7 +66,7 @@ class Ledger:
         self._unreadable: SecretUnreadable | None = None
         self._suppressed: set[tuple[str, str]] = set()
         self._contents = Contents()
-        self._uses: Counter[int | None] = Counter()
+        self._uses: Counter[int] = Counter()
         self._clock = ServerTime()
 
     def now(self) -> datetime:
@@ -95,8 +95,8 @@ class Ledger:
         with transaction.atomic():
             claimed = self._claim_permitted(most, noted=noted)
             self._attend(claimed)
-        first = [each for each in claimed if each.attempt == 1 and each.template_id]
-        self._uses.update(each.template_id for each in first)
+        first = [each.template_id for each in claimed if each.attempt == 1]
+        self._uses.update(template_id for template_id in first if template_id)
         return claimed
 
     def _look(self) -> bool:

@@ -100,8 +100,8 @@ def open_ones():
 
 
 def test_drains_that_race_and_die_lose_nothing_and_send_nothing_twice(tenant):
-    limits = {"max_connections": 50, "limit_per_minute": 100_000}
-    account = account_at(Host, tenant=tenant, **limits)
+    # Without limits: the lock on their counters would keep claims apart by itself.
+    account = account_at(Host, tenant=tenant, max_connections=50)
     now = timezone.now()
     ids = [
         an_email(
