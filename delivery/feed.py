@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 from delivery.ledger import AT_ONCE, Ledger
 from delivery.limits import Window
 from delivery.orm import in_thread
 from logs.models import EmailLog
 
-CLAIM_EVERY = 0.5
-NOTE_EVERY = 0.1
-FIRST_CLAIM, FIRST_NOTE = 30, 4
+CLAIM_EVERY = 0.1
+LEAST = 8
+NOTED_FOR = 1.0
 
 
 class Feed:
     """Used in one event loop.
 
-    What is claimed ahead can't be cancelled, and a more urgent message has to wait for it: as
-    much as goes out in half a second. What is noted ahead counts as of unknown outcome if the
-    whole machine is lost: as much as goes out in 100 ms.
+    What is claimed can't be cancelled, and a more urgent message has to wait for it; and it
+    counts as of unknown outcome if the whole machine is lost, since the claim notes that its data
+    may go. So it is about as much as goes out in 100 ms.
     """
 
     def __init__(self, ledger: Ledger, *, is_over: Callable[[], bool]) -> None:
         self._ledger = ledger
         self._is_over = is_over
         self._waiting: deque[EmailLog] = deque()
-        self._noted: set[tuple[int, int]] = set()
-        self._claims = Pace(FIRST_CLAIM, every=CLAIM_EVERY)
-        self._notes = Pace(FIRST_NOTE, every=NOTE_EVERY)
+        self._noted_at: dict[int, float] = {}
+        self._is_flowing = False
+        self._pace = Pace(every=CLAIM_EVERY)
         self._claiming: asyncio.Task[None] | None = None
         self.is_told_to_stop = False
         self.is_dry = False
@@ -63,23 +63,25 @@ class Feed:
         if not self._waiting or self.is_stopped:
             return None
         email = self._waiting.popleft()
-        if self.has_plenty and len(self._waiting) < self._claims.size // 2:
+        if self.has_plenty and len(self._waiting) < self._pace.size // 2:
             self._claim_ahead()
         return email
 
     async def may_go(self, email: EmailLog) -> bool:
         """Tell whether the message's data may go; False: it was taken back.
 
-        That is noted in the database first, together with messages that follow.
+        That is noted in the database first: with its claim, or here where nothing has gone
+        before, or where its claim was long ago, so that it may be somebody else's by now.
         """
-        key = (email.pk, email.attempt)
-        if key not in self._noted:
-            ahead = islice(self._waiting, self._notes.next_size() - 1)
-            noted = await in_thread(self._ledger.note_data, [email, *ahead])
-            self._noted.update((each.pk, each.attempt) for each in noted)
-        is_ours = key in self._noted
-        self._noted.discard(key)
-        return is_ours
+        if time.monotonic() - self._noted_at.pop(email.pk, -math.inf) < NOTED_FOR:
+            return True
+        self._is_flowing = True
+        held = await in_thread(self._ledger.note_data, [email, *self._waiting])
+        self._have_noted(held)
+        return self._noted_at.pop(email.pk, None) is not None
+
+    def _have_noted(self, emails: Sequence[EmailLog]) -> None:
+        self._noted_at.update(dict.fromkeys((email.pk for email in emails), time.monotonic()))
 
     async def close(self) -> None:
         """Claim nothing more; what waits here is still held."""
@@ -100,8 +102,11 @@ class Feed:
             self._claiming = asyncio.create_task(self._take())
 
     async def _take(self) -> None:
-        most = self._claims.next_size()
-        claimed = await in_thread(self._ledger.claim, most=most)
+        most = self._pace.next_size()
+        noted = self._is_flowing
+        claimed = await in_thread(self._ledger.claim, most=most, noted=noted)
+        if noted:
+            self._have_noted(claimed)
         self._waiting.extend(claimed)
         self.is_dry = not claimed and not await self._may_wait_a_second()
         self.has_plenty = len(claimed) == most
@@ -119,14 +124,15 @@ class Feed:
 class Pace:
     """How many to take at a time so that the next time comes in about ``every`` seconds."""
 
-    def __init__(self, size: int, *, every: float) -> None:
-        self.size = size
-        self._least, self._every = size, every
+    def __init__(self, *, every: float) -> None:
+        self.size = LEAST
+        self._every = every
         self._last = time.monotonic()
 
     def next_size(self) -> int:
         now = time.monotonic()
-        size = self.size * 2 if now - self._last < self._every else self.size // 2
-        self.size = max(self._least, min(size, AT_ONCE))
+        faster = self._every / max(now - self._last, 1e-3)
+        self.size = round(self.size * min(max(faster, 0.5), 2))
+        self.size = max(LEAST, min(self.size, AT_ONCE))
         self._last = now
         return self.size

@@ -82,11 +82,12 @@ class Journal:
 
 @dataclass(frozen=True)
 class Heard:
-    """The server's word on one attempt."""
+    """The server's word on one attempt; ``via`` as in ``Attempt``."""
 
     began_at: datetime
     at: datetime
     receipt: Receipt
+    via: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def _as_json(attempt: Attempt, receipt: Receipt) -> dict[str, Any]:
     return {
         "began_at": attempt.began_at.isoformat(),
         "at": attempt.at.isoformat(),
+        "via": attempt.via,
         "outcomes": {
             to: [word.phase, word.reply.code, word.reply.lines]
             for to, word in receipt.outcomes.items()
@@ -151,7 +153,7 @@ def _heard(data: Mapping[str, Any]) -> Heard:
         for to, (phase, code, lines) in data["outcomes"].items()
     }
     began_at, at = (datetime.fromisoformat(data[name]) for name in ("began_at", "at"))
-    return Heard(began_at, at, Receipt(outcomes))
+    return Heard(began_at, at, Receipt(outcomes), via=data.get("via", ""))
 
 
 def _folder() -> Path:

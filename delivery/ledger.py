@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.db import close_old_connections, transaction
-from django.db.models import F, prefetch_related_objects
+from django.db.models import F
 
 from accounts.models import EmailAccount
 from accounts.services import connection_settings
@@ -18,14 +19,14 @@ from common.errors import Refused
 from common.keyring import SecretUnreadable
 from common.smtp import Envelope
 from delivery import building, limits, outcomes, recording, slots
+from delivery.contents import Contents
 from delivery.dkim import Signer
-from delivery.journal import Journal
+from delivery.journal import Journal, Key
 from delivery.models import Suppression
 from delivery.recording import Entry, key_of
 from delivery.status import why_held
-from logs import transitions
+from logs import claiming, transitions
 from logs.models import EmailLog, EmailStatus, EventType, Lease
-from logs.models.email import EmailLogQuerySet
 from logs.transitions import Outcome
 from templates_app.models import EmailTemplate
 from tenants.models import Mode, Tenant
@@ -34,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=3)
 """Longer than the time in which messages are begun, and one opening and one delivery after it."""
-AT_ONCE = 50
+AT_ONCE = 200
+LOOK_EVERY = 1.0
 LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -57,13 +59,18 @@ class Ledger:
     def __init__(self, account_id: int, *, mail_of: int | None = None) -> None:
         self.account_id = account_id
         self._owner_id = mail_of or account_id
-        self._unused = 0
-        self._permitted_at: datetime | None = None
+        self._looked_at = -math.inf
+        self._is_held = True
+        self._permitted_at: dict[Key, datetime] = {}
+        self._unused: Counter[datetime] = Counter()
+        self._unsent: deque[Key] = deque()  # the one thing here that two threads write
         self._journal: Journal | None = None
         self._has_slot = False
         self._signers: list[Signer] = []
         self._unreadable: SecretUnreadable | None = None
         self._suppressed: set[tuple[str, str]] = set()
+        self._contents = Contents()
+        self._uses: Counter[int] = Counter()
         self._clock = ServerTime()
 
     def now(self) -> datetime:
@@ -75,45 +82,64 @@ class Ledger:
             self._journal = Journal()
         return self._journal
 
-    def claim(self, *, most: int = AT_ONCE) -> list[EmailLog]:
+    def claim(self, *, most: int = AT_ONCE, noted: bool = False) -> list[EmailLog]:
         """Return a few due messages, none when others must send them or they have to wait.
 
-        Test mail does not wait for an account that can't send: it never reaches the server.
+        ``noted`` says of them what ``note_data`` would. Test mail does not wait for an account
+        that can't send: it never reaches the server.
         """
+        if not self._look():
+            return []
+        self._return_permits()
+        self.wait = None
+        if not self._is_held and not self._take_slot():
+            return []
+        if limits.is_limited(self.account):
+            limits.make_counters(self.account)
+        with transaction.atomic():
+            claimed = self._claim_permitted(most, noted=noted)
+            self._attend(claimed)
+        first = [each.template_id for each in claimed if each.attempt == 1]
+        self._uses.update(template_id for template_id in first if template_id)
+        return claimed
+
+    def _look(self) -> bool:
+        """See once a second what the account is like now; False where there is none."""
+        if time.monotonic() - self._looked_at < LOOK_EVERY:
+            return True
         close_old_connections()
+        self._write_uses()
         accounts = EmailAccount.objects.select_related("domain__tenant", "usage")
         found = accounts.in_bulk({self.account_id, self._owner_id})
         if self.account_id not in found or self._owner_id not in found:
-            return []
+            return False
         self.account, self._owner = found[self.account_id], found[self._owner_id]
         self._clock = ServerTime.asked()
-        claimed = self._claim_permitted(most)
-        if claimed:
-            self._attend(claimed)
-        return claimed
+        self._is_held = any(map(why_held, {self.account, self._owner}))
+        try:  # a key may have been verified or withdrawn
+            self._signers, self._unreadable = building.signers_of(self.account.domain), None
+        except SecretUnreadable as error:
+            self._unreadable = error
+        self._looked_at = time.monotonic()
+        return True
 
-    def _claim_permitted(self, most: int) -> list[EmailLog]:
+    def _claim_permitted(self, most: int, *, noted: bool) -> list[EmailLog]:
         """Claim no more than the limits allow; test mail counts for none of them."""
-        self._return_permits()
-        self.wait = None
-        emails = EmailLog.objects.all()
-        test_only = emails.none() if self.is_carrying else emails.filter(mode=Mode.TEST)
-        if any(map(why_held, {self.account, self._owner})):
-            return self._claim_of(test_only, most=most)
-        if not self._take_slot():
-            return []
-        permits = limits.take(self.account, most=most, at=self.now())
-        self.wait, self._unused, self._permitted_at = permits.wait, permits.count, self.now()
-        if not permits.count:
-            return self._claim_of(test_only, most=most)
-        claimed = self._claim_of(emails, most=permits.count)
-        self._unused -= sum(email.mode == Mode.LIVE for email in claimed)
-        return claimed
-
-    @transaction.atomic
-    def _claim_of(self, emails: EmailLogQuerySet, *, most: int) -> list[EmailLog]:
-        claimed = emails.claim(self._lease(), at=self.now(), most=most)
-        _count_uses(claimed)
+        now = self.now()
+        lease = Lease(self._owner_id, until=now + LEASE, token=self.journal.token)
+        permits = limits.Permits(0)
+        if not self._is_held:
+            permits = limits.take(self.account, most=most, at=now)
+            self.wait = permits.wait
+        if permits.count:
+            claimed = claiming.claim(lease, at=now, most=permits.count, noted=noted)
+        elif self.is_carrying:
+            claimed = []
+        else:
+            claimed = claiming.claim(lease, at=now, most=most, noted=noted, mode=Mode.TEST)
+        live = [_key(email) for email in claimed if email.mode == Mode.LIVE]
+        limits.give_back(self.account, count=permits.count - len(live), taken_at=now)
+        self._permitted_at.update(dict.fromkeys(live, now))
         return claimed
 
     @property
@@ -128,8 +154,8 @@ class Ledger:
             SecretUnreadable: the account's domain has a key that can't be decrypted.
         """
         prepared = self._prepare(email)
-        if isinstance(prepared, Outcome) and email.mode == Mode.LIVE:
-            self._unused += 1
+        if isinstance(prepared, Outcome):
+            self._unsent.append(_key(email))
         return prepared
 
     def _prepare(self, email: EmailLog) -> Envelope | Outcome:
@@ -155,10 +181,8 @@ class Ledger:
 
     def take_more_slots(self, *, most: int) -> int:
         """Return for how many further connections slots were taken."""
-        lease, now = self._lease(), self.now()
-        return slots.take_some(
-            self.account, most=most, token=lease.token, until=lease.until, at=now
-        )
+        token, now = self.journal.token, self.now()
+        return slots.take_some(self.account, most=most, token=token, until=now + LEASE, at=now)
 
     def keep_slot(self, token: str, *, lease: timedelta) -> bool:
         """Leave one of the slots to a connection that is kept; False where others may need it."""
@@ -175,6 +199,9 @@ class Ledger:
         """Store outcomes, and which addresses do not exist; rows taken back stay as they are."""
         stored = [entry.outcome for entry in recording.record(entries)]
         self.journal.settle(outcome.email for outcome in stored)
+        self._count_unsent()
+        for outcome in stored:
+            self._permitted_at.pop(_key(outcome.email), None)
         sent = [each.at for each in stored if each.kind == EventType.SENT and _is_live(each)]
         if sent:
             self._note_use(max(sent))
@@ -184,7 +211,7 @@ class Ledger:
         released = list(emails)
         transitions.release(released, at=self.now())
         self.journal.settle(released)
-        self._unused += sum(email.mode == Mode.LIVE for email in released)
+        self._unsent.extend(map(_key, released))
 
     def pause(self, reason: str) -> None:
         """Hold the account's mail until it passes a test, unless it was changed meanwhile."""
@@ -218,6 +245,7 @@ class Ledger:
         self.release(mine.exclude(pk__in=[pk for pk, _ in self.journal.unsettled]))
         slots.give_back(self.journal.token)
         self._return_permits()
+        self._write_uses()
 
     def let_go(self) -> None:
         """Leave what is not settled to the next drain or sweep of this machine."""
@@ -225,34 +253,38 @@ class Ledger:
             self._journal.close()
             self._journal = None
 
-    def _return_permits(self) -> None:
-        if self._permitted_at is not None:
-            limits.give_back(self.account, count=self._unused, taken_at=self._permitted_at)
-        self._unused, self._permitted_at = 0, None
+    def _write_uses(self) -> None:
+        """Add to the templates' counts what was tried for the first time; a kill loses a second."""
+        for template_id, count in list(self._uses.items()):
+            template = EmailTemplate.objects.filter(pk=template_id)
+            template.update(usage_count=F("usage_count") + count)
+            del self._uses[template_id]
 
-    def _lease(self) -> Lease:
-        return Lease(self._owner_id, until=self.now() + LEASE, token=self.journal.token)
+    def _count_unsent(self) -> None:
+        """Sort the permits that were not used by when they were given, each for its windows."""
+        while self._unsent:
+            if at := self._permitted_at.pop(self._unsent.popleft(), None):
+                self._unused[at] += 1
+
+    def _return_permits(self) -> None:
+        self._count_unsent()
+        for at, count in list(self._unused.items()):
+            limits.give_back(self.account, count=count, taken_at=at)
+            del self._unused[at]
 
     def _take_slot(self) -> bool:
         if not self._has_slot:
-            lease, now = self._lease(), self.now()
+            token, now = self.journal.token, self.now()
             self._has_slot = slots.take(
-                self.account, token=lease.token, until=lease.until, at=now, kept=self.kept_slot
+                self.account, token=token, until=now + LEASE, at=now, kept=self.kept_slot
             )
         return self._has_slot
 
     def _attend(self, emails: Sequence[EmailLog]) -> None:
-        """Load what the messages are made of, once for all."""
+        """Give the messages what they are made of, and see which may not be sent any more."""
         for email in emails:
-            email.account = self._owner
-        prefetch_related_objects(
-            emails, "tenant", "content__template_version", "content__attachments"
-        )
-        # A key may have been verified or withdrawn, an address suppressed, since the last claim.
-        try:
-            self._signers = building.signers_of(self.account.domain)
-        except SecretUnreadable as error:
-            self._unreadable = error
+            email.account, email.tenant = self._owner, self._owner.tenant
+        self._contents.attach(emails)
         self._suppressed |= _suppressed(emails, at=self.now())
 
     def _mark_suppressed(self, email: EmailLog) -> Outcome | None:
@@ -306,12 +338,8 @@ def _covered(keys: Iterable[str], *, tenant: Tenant, topic: str, at: datetime) -
     return Suppression.objects.covering(keys, tenant=tenant, topics=topics, at=at)
 
 
-def _count_uses(emails: Sequence[EmailLog]) -> None:
-    """Count the templates of messages that are tried for the first time."""
-    used = Counter(email.template_id for email in emails if email.attempt == 1)
-    for template_id in sorted(pk for pk in used if pk is not None):
-        template = EmailTemplate.objects.filter(pk=template_id)
-        template.update(usage_count=F("usage_count") + used[template_id])
+def _key(email: EmailLog) -> Key:
+    return email.pk, email.attempt
 
 
 def _is_live(outcome: Outcome) -> bool:

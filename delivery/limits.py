@@ -36,6 +36,7 @@ LENGTHS = {
     Window.HOUR: timedelta(hours=1),
     Window.DAY: timedelta(days=1),
 }
+COUNTED = [f"{window}_{name}" for window in Window for name in ("since", "used")] + ["warmup_since"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,15 @@ class Permits:
     wait: Wait | None = None
 
 
+def make_counters(account: EmailAccount) -> None:
+    """Make a limited account's row, in a transaction before the one that locks it.
+
+    Two that insert it and then lock it would deadlock.
+    """
+    if usage_of(account) is None:
+        account.usage, _ = AccountUsage.objects.get_or_create(account=account)
+
+
 def take(account: EmailAccount, *, most: int, at: datetime) -> Permits:
     """Return permits for up to ``most`` messages, counted as used from now on.
 
@@ -66,8 +76,8 @@ def take(account: EmailAccount, *, most: int, at: datetime) -> Permits:
     """
     if not is_limited(account):
         return Permits(most)
-    _ensure(account)
-    with transaction.atomic():
+    make_counters(account)
+    with transaction.atomic(savepoint=False):
         usage = _locked(account)
         _roll(usage, zone=account.tenant.zone, at=at)
         if wait := _wait(account, usage, at=at):
@@ -76,7 +86,7 @@ def take(account: EmailAccount, *, most: int, at: datetime) -> Permits:
         count = min([most, *room])
         _add(usage, count)
         usage.warmup_since = _warmup_since(account, usage, at=at)
-        usage.save()
+        usage.save(update_fields=COUNTED)
     return Permits(count)
 
 
@@ -85,13 +95,12 @@ def give_back(account: EmailAccount, *, count: int, taken_at: datetime) -> None:
     if count <= 0 or not is_limited(account):
         return
     zone = account.tenant.zone
-    _ensure(account)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         usage = _locked(account)
         for window in Window:
             if _since(usage, window) == began(window, at=taken_at, zone=zone):
                 _set(usage, window, used=max(_used(usage, window) - count, 0))
-        usage.save()
+        usage.save(update_fields=COUNTED)
 
 
 def waiting(account: EmailAccount, *, at: datetime) -> Wait | None:
@@ -156,7 +165,7 @@ def warmup_limit(account: EmailAccount, usage: AccountUsage, *, at: datetime) ->
 
 def slow_down(account: EmailAccount, *, at: datetime) -> None:
     """Halve the account's speed after its server asked for less, down to one in ten seconds."""
-    _ensure(account)
+    make_counters(account)
     with transaction.atomic():
         usage = _locked(account)
         slow, since = usage.slow_per_minute, usage.slow_since
@@ -172,7 +181,7 @@ def speed_up(account: EmailAccount, *, at: datetime) -> None:
     usage = usage_of(account)
     if usage is None or not _is_steady(usage, at=at):
         return
-    _ensure(account)
+    make_counters(account)
     with transaction.atomic():
         usage = _locked(account)
         slow = usage.slow_per_minute
@@ -212,7 +221,7 @@ def usable_fallback(account: EmailAccount, *, at: datetime) -> EmailAccount | No
 
 def refuse_fallback(account: EmailAccount, *, reason: str, at: datetime) -> None:
     """Keep the account's mail to itself until tomorrow: the other's server refused it."""
-    _ensure(account)
+    make_counters(account)
     with transaction.atomic():
         usage = _locked(account)
         usage.fallback_refusal, usage.fallback_refused_at = reason[:500], at
@@ -269,12 +278,6 @@ def _wait(account: EmailAccount, usage: AccountUsage, *, at: datetime) -> Wait |
         if _used(usage, window) >= limit
     ]
     return max(waits, key=lambda wait: wait.until, default=None)
-
-
-def _ensure(account: EmailAccount) -> None:
-    """Make the row before it is locked: two that insert it and then lock it would deadlock."""
-    if usage_of(account) is None:
-        account.usage, _ = AccountUsage.objects.get_or_create(account=account)
 
 
 def _locked(account: EmailAccount) -> AccountUsage:

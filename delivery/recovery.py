@@ -12,7 +12,7 @@ from delivery import journal, outcomes, recording, slots
 from delivery.journal import Heard, Legacy
 from delivery.outcomes import Attempt
 from delivery.recording import Entry
-from delivery.replies import Verdict, judge
+from delivery.replies import objection
 from logs.models import EmailLog, EmailStatus
 
 
@@ -24,7 +24,7 @@ def settle_dead() -> None:
 def _settle(legacy: Legacy) -> None:
     held = EmailLog.objects.filter(status=EmailStatus.SENDING, lease_token=legacy.token)
     emails = {(email.pk, email.attempt): email for email in held.prefetch_related("tenant")}
-    refused = {key for key, heard in legacy.heard.items() if _is_about_account(heard)}
+    refused = {key for key, heard in legacy.heard.items() if _is_about_sender(heard)}
     known = emails.keys() & (legacy.heard.keys() - refused)
     if entries := [_entry(emails[key], legacy.heard[key]) for key in sorted(known)]:
         recording.record(entries)
@@ -43,11 +43,12 @@ def _end_leases(token: str, *, begun: Collection[int]) -> None:
 
 
 def _entry(email: EmailLog, heard: Heard) -> Entry:
-    attempt = Attempt(email, began_at=heard.began_at, at=heard.at)
+    attempt = Attempt(email, began_at=heard.began_at, at=heard.at, via=heard.via)
     outcome = outcomes.of_receipt(attempt, heard.receipt)
     return Entry(outcome, bad_addresses=outcomes.bad_addresses(heard.receipt))
 
 
-def _is_about_account(heard: Heard) -> bool:
-    """Tell whether the server refused the account: its message was not tried at all."""
-    return any(judge(word) is Verdict.ACCOUNT for word in heard.receipt.outcomes.values())
+def _is_about_sender(heard: Heard) -> bool:
+    """Tell whether the server takes nothing from the sender: its message was not tried at all."""
+    words = list(heard.receipt.outcomes.values())
+    return objection(words, is_carried=bool(heard.via)) is not None

@@ -1,4 +1,4 @@
-"""Storing many messages that are alike: Django's bulk insert prepares every column of every row."""
+"""Storing many rows at once: Django's bulk insert takes several times as long."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from django.db import connections, router
 
-from logs.models import EmailLog
+from logs.models import EmailEvent, EmailLog
+
+EVENTS_AT_ONCE = 150
+"""SQLite takes no more than 999 parameters in a statement where it is old."""
 
 
 def insert_alike(
@@ -43,3 +46,32 @@ def insert_alike(
                 for row in rows
             ],
         )
+
+
+def insert_events(events: Sequence[EmailEvent]) -> None:
+    """Insert the events; they get their keys where the database tells them, as in Django's own."""
+    for start in range(0, len(events), EVENTS_AT_ONCE):
+        _insert_events(events[start : start + EVENTS_AT_ONCE])
+
+
+def _insert_events(events: Sequence[EmailEvent]) -> None:
+    connection = connections[router.db_for_write(EmailEvent)]
+    fields = [field for field in EmailEvent._meta.concrete_fields if not field.primary_key]
+    names = ", ".join(str(field.column) for field in fields)
+    places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(events))
+    sql = f"INSERT INTO {EmailEvent._meta.db_table} ({names}) VALUES {places}"  # noqa: S608  names only
+    tells_keys = connection.features.can_return_rows_from_bulk_insert
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{sql} RETURNING id" if tells_keys else sql,
+            [
+                field.get_db_prep_save(getattr(event, field.attname), connection)
+                for event in events
+                for field in fields
+            ],
+        )
+        keys = cursor.fetchall() if tells_keys else []
+    for event, (key,) in zip(events, keys, strict=False):
+        event.pk = key
+    for event in events:
+        event._state.adding, event._state.db = False, connection.alias

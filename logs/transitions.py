@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from common.errors import Conflict, OutcomeUnknown, Refused
+from logs.inserting import insert_events
 from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
 from logs.signals import email_event, emails_due
-from logs.updating import update_each
+from logs.updating import lock_held, update_each
 
 BATCH = 500
 FURTHEST = timedelta(days=366)
@@ -257,10 +258,7 @@ def event_of(
 
 def _held(emails: Iterable[EmailLog]) -> set[tuple[int, int]]:
     """Lock the rows that these attempts still hold and return key and attempt of each."""
-    attempts = {(email.pk, email.attempt) for email in emails}
-    rows = EmailLog.objects.filter(pk__in={pk for pk, _ in attempts}, status=EmailStatus.SENDING)
-    locked = rows.select_for_update().order_by("pk").values_list("pk", "attempt")
-    return attempts.intersection(locked)
+    return lock_held({(email.pk, email.attempt) for email in emails})
 
 
 def _follow(email: EmailLog, changes: Mapping[str, Any]) -> None:
@@ -286,5 +284,7 @@ def _change_or_conflict(email: EmailLog, allowed: Sequence[EmailStatus], **chang
 
 def write(events: Iterable[EmailEvent]) -> None:
     """Store events and announce each; call it in the transaction of what they tell."""
-    for event in EmailEvent.objects.bulk_create(events):
+    stored = list(events)
+    insert_events(stored)
+    for event in stored:
         email_event.send(EmailLog, email=event.email, event=event)

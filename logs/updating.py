@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field
 
-from logs.models import EmailLog
+from logs.models import EmailLog, EmailStatus
 
+TABLE = EmailLog._meta.db_table
 AT_ONCE = 100
 
 
@@ -28,34 +31,48 @@ def update_each(changes: Mapping[int, Mapping[str, Any]]) -> None:
             _update(names, {pk: changes[pk] for pk in some})
 
 
+def lock_held(attempts: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Lock the rows that these attempts, each a key and a number, still hold and return which."""
+    if not attempts:
+        return set()
+    connection = connections[router.db_for_write(EmailLog)]
+    keys = sorted({pk for pk, _ in attempts})
+    places = ", ".join(["%s"] * len(keys))
+    sql = f"SELECT id, attempt FROM {TABLE} WHERE id IN ({places}) AND status = %s ORDER BY id"  # noqa: S608  names only
+    if connection.features.has_select_for_update:
+        sql += f" {connection.ops.for_update_sql()}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*keys, EmailStatus.SENDING])
+        return set(attempts).intersection(cursor.fetchall())
+
+
 def _update(names: Sequence[str], rows: Mapping[int, Mapping[str, Any]]) -> None:
     connection = connections[router.db_for_write(EmailLog)]
     by_name = {field.name: field for field in EmailLog._meta.concrete_fields}
-    quote = connection.ops.quote_name
-    key = quote(str(EmailLog._meta.pk.column))
     assignments, params = [], list[Any]()
     for name in names:
-        field = by_name[name]
-        values = {pk: field.get_db_prep_save(row[name], connection) for pk, row in rows.items()}
-        assignments.append(f"{quote(str(field.column))} = {_value(values, key=key)}")
-        params += _params(values)
+        sql, own = _assignment(
+            by_name[name], {pk: row[name] for pk, row in rows.items()}, connection
+        )
+        assignments.append(sql)
+        params += own
     places = ", ".join(["%s"] * len(rows))
-    table = quote(EmailLog._meta.db_table)
-    sql = f"UPDATE {table} SET {', '.join(assignments)} WHERE {key} IN ({places})"  # noqa: S608  names only
+    sql = f"UPDATE {TABLE} SET {', '.join(assignments)} WHERE id IN ({places})"  # noqa: S608  names only
     with connection.cursor() as cursor:
         cursor.execute(sql, [*params, *rows])
 
 
-def _value(values: Mapping[int, Any], *, key: str) -> str:
-    return "%s" if _are_equal(values) else f"CASE {key} {'WHEN %s THEN %s ' * len(values)}END"
-
-
-def _params(values: Mapping[int, Any]) -> list[Any]:
-    if _are_equal(values):
-        return [next(iter(values.values()))]
-    return [part for pair in values.items() for part in pair]
-
-
-def _are_equal(values: Mapping[int, Any]) -> bool:
-    first = next(iter(values.values()))
-    return all(value == first for value in values.values())
+def _assignment(
+    field: Field[Any, Any], values: Mapping[int, Any], connection: BaseDatabaseWrapper
+) -> tuple[str, list[Any]]:
+    """Return what sets the field and its parameters: a single one where all rows get the same."""
+    first, *others = values.values()
+    if all(value == first for value in others):
+        return f"{field.column} = %s", [field.get_db_prep_save(first, connection)]
+    cases = "WHEN %s THEN %s " * len(values)
+    params = [
+        part
+        for pk, value in values.items()
+        for part in (pk, field.get_db_prep_save(value, connection))
+    ]
+    return f"{field.column} = CASE id {cases}END", params

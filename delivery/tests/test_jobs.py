@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import EmailAccount
 from common.tests.smtp_server import DROP, Drip, ScriptedServer
-from delivery import backoff, doorbell, jobs, slots, stopping
+from delivery import backoff, doorbell, feed, jobs, slots, stopping
 from delivery.ledger import Ledger
 from delivery.models import Suppression
 from delivery.tests.sending import ANA, BOB, account_at, drained, drained_later, queue, queue_many
@@ -85,7 +85,8 @@ def test_a_queued_message_reaches_the_server_and_is_sent(account, server):
     assert timezone.now() - account.last_used < SOON
 
 
-def test_many_messages_share_one_connection_the_most_urgent_first(account, server):
+def test_many_messages_share_one_connection_the_most_urgent_first(tenant, server):
+    account = account_at(server, tenant=tenant, max_connections=1)
     queue_many(account, 25)
     queue(account, priority="high")
 
@@ -583,6 +584,24 @@ def test_a_message_taken_back_before_its_data_goes_is_left_to_its_new_holder(acc
     drained(email)
 
     assert (email.status, email.attempt, len(server.messages)) == ("sent", 2, 1)
+
+
+def test_a_message_that_waited_its_turn_is_not_sent_once_it_was_taken_back(
+    account, server, monkeypatch
+):
+    monkeypatch.setattr(feed, "NOTED_FOR", 0)
+    first, second = queue(account, priority="high"), queue(account, to_address=BOB)
+
+    def take_back(command: str) -> str:
+        elsewhere(take_all_back)
+        return "250 2.0.0 queued"
+
+    server.on("BODY", take_back)
+    drained(first)
+
+    second.refresh_from_db()
+    assert (second.status, second.attempt) == ("sent", 2)
+    assert recipients(server).count(BOB) == 1
 
 
 def test_an_outcome_that_comes_after_the_row_was_taken_back_changes_nothing(account, server):

@@ -48,11 +48,19 @@ def claimed(ledger: Ledger) -> list[EmailLog]:
     return ledger.note_data(ledger.claim())
 
 
-def hear(ledger: Ledger, email: EmailLog, code: int, text: str, *, phase: Phase = Phase.BODY):
+def hear(
+    ledger: Ledger,
+    email: EmailLog,
+    code: int,
+    text: str,
+    *,
+    phase: Phase = Phase.BODY,
+    via: str = "",
+):
     ledger.journal.begin(email)
     now = timezone.now()
     receipt = Receipt({email.to_address: Outcome(Reply(code, (text,)), phase)})
-    ledger.journal.hear(Attempt(email, began_at=now, at=now), receipt)
+    ledger.journal.hear(Attempt(email, began_at=now, at=now, via=via), receipt)
 
 
 def die(ledger: Ledger) -> None:
@@ -107,6 +115,30 @@ def test_a_refused_account_that_was_heard_before_a_kill_costs_its_message_nothin
     settled(email)
 
     assert (email.status, email.retry_count, email.error_code) == ("queued", 0, "")
+
+
+def test_a_foreign_sender_refused_before_a_kill_costs_its_message_nothing(account, tenant, server):
+    email = queue(account)
+    other = account_at(server, tenant=tenant, name="other")
+    ledger = Ledger(other.pk, mail_of=account.pk)
+    refusal = "5.7.1 Sender address rejected: not owned by user other"
+    hear(ledger, *claimed(ledger), 553, refusal, phase=Phase.RCPT, via=other.email_address)
+    die(ledger)
+
+    settled(email)
+
+    assert (email.status, email.retry_count, email.error_code) == ("queued", 0, "")
+
+
+def test_mail_that_a_fallback_had_carried_before_a_kill_says_so(account, tenant, server):
+    email = queue(account)
+    other = account_at(server, tenant=tenant, name="other")
+    ledger = Ledger(other.pk, mail_of=account.pk)
+    hear(ledger, *claimed(ledger), 250, "2.0.0 queued", via=other.email_address)
+    die(ledger)
+
+    assert settled(email).status == "sent"
+    assert email.events.get(type="sent").data["via"] == "other@shop.test"
 
 
 @pytest.mark.parametrize(("never_twice", "status"), [(False, "queued"), (True, "failed")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +15,11 @@ from django.utils import timezone
 from accounts.models import EmailAccount
 from common.tests.smtp_server import DROP, ScriptedServer
 from delivery import jobs, limits
+from delivery.ledger import Ledger
 from delivery.models import AccountUsage, Suppression
 from delivery.tests.sending import ANA, account_at, drained, queue, queue_many
 from logs.models import EmailLog
+from tests.servers.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,6 +193,23 @@ def test_what_was_not_sent_leaves_its_permit_to_others(account, server):
     jobs.drain_account(account.pk)
 
     assert statuses(account) == ["failed"] + ["sent"] * 3
+
+
+def test_a_permit_that_comes_back_is_good_for_the_second_of_its_claim_only(account):
+    limited(account, limit_per_second=2)
+    queue_many(account, 6)
+    ledger = Ledger(account.pk)
+    first = ledger.claim()
+    second = until(ledger.claim, timeout=5, what="the next second")
+
+    ledger.release(first)
+    third = ledger.claim()
+
+    seconds = Counter(
+        email.leased_until.replace(microsecond=0) for email in [*first, *second, *third]
+    )
+    assert max(seconds.values()) == 2
+    ledger.close()
 
 
 def test_messages_given_back_by_a_failing_server_give_their_permits_back(account, server):

@@ -16,7 +16,7 @@ from accounts.models import EmailAccount
 from delivery import jobs
 from delivery.status import account_queues
 from delivery.tests.sending import account_at, queue
-from logs import transitions
+from logs import claiming, transitions
 from logs.models import EmailLog, Lease
 from tenants.models import Mode
 
@@ -118,16 +118,15 @@ def assert_by_index(statements: list[str], *, index: str) -> None:
 def test_a_claim_walks_its_index_and_sorts_nothing(account):
     lease = Lease(account.pk, until=timezone.now() + timedelta(minutes=3))
 
-    found = selects(lambda: EmailLog.objects.claim(lease, at=timezone.now(), most=50))
+    found = selects(lambda: claiming.claim(lease, at=timezone.now(), most=50))
 
     assert_by_index(found, index="email_claim")
 
 
 def test_a_claim_of_test_mail_does_not_walk_the_live_mail_before_it(account):
     lease = Lease(account.pk, until=timezone.now() + timedelta(minutes=3))
-    emails = EmailLog.objects.filter(mode=Mode.TEST)
 
-    found = selects(lambda: emails.claim(lease, at=timezone.now(), most=50))
+    found = selects(lambda: claiming.claim(lease, at=timezone.now(), most=50, mode=Mode.TEST))
 
     assert_by_index(found, index="email_claim_by_mode")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -56,30 +56,6 @@ class EmailLogQuerySet(models.QuerySet["EmailLog"]):
     def due(self, *, at: datetime) -> Self:
         """Queued messages whose next attempt may start at ``at``."""
         return self.filter(status=EmailStatus.QUEUED, next_attempt_at__lte=at)
-
-    def claim(self, lease: Lease, *, at: datetime, most: int) -> list[EmailLog]:
-        """Take up to ``most`` due messages of the lease's account, the most urgent first.
-
-        The conditional UPDATE is the lock, so no row stays locked while we talk SMTP; two that
-        claim at once get different rows. Each claim raises ``attempt``: later writes of an
-        older attempt are refused (fencing).
-        """
-        ids: list[int] = []
-        with transaction.atomic():
-            for priority in Priority.values:
-                due = self.due(at=at).filter(account_id=lease.account_id, priority=priority)
-                due = due.order_by("next_attempt_at").select_for_update(skip_locked=True)
-                if room := most - len(ids):
-                    ids += due.values_list("pk", flat=True)[:room]
-            self.filter(pk__in=ids, status=EmailStatus.QUEUED).update(
-                status=EmailStatus.SENDING,
-                attempt=models.F("attempt") + 1,
-                lease_token=lease.token,
-                leased_until=lease.until,
-                in_data=False,
-            )
-        claimed = self.filter(pk__in=ids, lease_token=lease.token, status=EmailStatus.SENDING)
-        return list(claimed.order_by("priority", "next_attempt_at", "pk"))
 
     def held(self, email: EmailLog) -> Self:
         """The row while ``email``'s attempt still holds it; empty once it was taken back."""

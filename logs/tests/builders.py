@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from accounts.models import EmailAccount
 from domains.models import Domain
+from logs.claiming import claim
 from logs.models import EmailContent, EmailLog, EmailStatus, Lease
 from tenants.models import Tenant
 
@@ -48,6 +49,6 @@ def an_email(tenant: Tenant, **fields) -> EmailLog:
 def claimed(email: EmailLog, *, at: datetime = NOON, lasting: timedelta | None = None) -> EmailLog:
     """The message as a worker holds it after claiming everything due of its account."""
     lease = Lease(account_id=email.account_id, until=at + (lasting or timedelta(minutes=3)))
-    held = {row.pk: row for row in EmailLog.objects.claim(lease, at=at, most=100)}
+    held = {row.pk: row for row in claim(lease, at=at, most=100)}
     assert held[email.pk].status == EmailStatus.SENDING
     return held[email.pk]
