@@ -98,12 +98,17 @@ class Installation:
 
         return until(settled, timeout=timeout, what=f"message {tracking_id} settled")
 
+    def is_ready(self) -> bool:
+        """Return whether web takes traffic; a killed one's last child may still refuse some."""
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=30).ok
+        except requests.ConnectionError:
+            return False
+
     @contextmanager
     def web(self, *, workers: int = 1) -> Iterator[RunningProcess]:
         with web_server(port=self.port, env=self.env, workers=workers) as process:
-            until(
-                lambda: requests.get(f"{self.url}/readyz", timeout=30).ok, timeout=20, what="readyz"
-            )
+            until(self.is_ready, timeout=20, what="readyz")
             yield process
 
     @contextmanager
