@@ -32,7 +32,7 @@ def test_a_broker_that_was_killed_with_mail_queued_and_comes_back_empty_loses_no
         production.redis.kill()
         meanwhile = accept(installation, account, 10)
         ready = requests.get(f"{installation.url}/readyz", timeout=30)
-        health = requests.get(f"{installation.url}/health", timeout=30)
+        health = requests.get(f"{installation.url}/api/v1/health", timeout=30)
         production.redis.start()
         with installation.worker():
             rows = settled_rows(installation, account, before | meanwhile)
