@@ -10,7 +10,6 @@ from common.tests.smtp_server import ScriptedServer
 from tests.faults.form import size
 from tests.faults.tally import Tally, accept, settled_rows, statuses
 from tests.servers.databases import skip_or_fail
-from tests.servers.waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.journey, pytest.mark.timeout(300)]
 
