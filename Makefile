@@ -10,7 +10,7 @@ export SENDCRAFT_CATCHER_PORT ?= 1025
 # mysqlclient needs a compiler, so it is installed only where DATABASE_URL asks for it.
 BASE := $(if $(filter mysql:%,$(DATABASE_URL)),requirements.txt,requirements/base.txt)
 
-.PHONY: help run install test bench lint format messages requirements docker-up docker-down
+.PHONY: help run install test test-faults bench lint format messages requirements docker-up docker-down
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ run: $(VENV)/base.stamp  ## start everything on this machine, with demo data
 
 test: $(VENV)/dev.stamp  ## run the whole suite
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+test-faults: $(VENV)/dev.stamp  ## break servers, disks and clocks for long; prints what was lost
+	FAULTS=long $(BIN)/pytest -n 0 -m faults --timeout 1800 tests/faults
 
 bench: $(VENV)/bench.stamp  ## measure speed beside django-post-office; BENCH=--quick is shorter
 	$(BIN)/python -m bench $(BENCH)

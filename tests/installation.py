@@ -6,7 +6,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tests.servers.waiting import free_ports, until
 MARIADB = "mysql://root@127.0.0.1:3306/"
 REDIS = "redis://127.0.0.1:6379/"
 SETTLED = {"sent", "delivered", "failed", "bounced", "spam", "cancelled"}
-WORKER = ("--beat", "--concurrency", "2", "--schedule", "{folder}/beat")
+WORKER = ("--beat", "--concurrency", "2", "--schedule", "{folder}/{name}")
 
 
 class Installation:
@@ -99,18 +99,29 @@ class Installation:
 
         return until(settled, timeout=timeout, what=f"message {tracking_id} settled")
 
+    def is_ready(self) -> bool:
+        """Return whether web takes traffic; a killed one's last child may still refuse some."""
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=30).ok
+        except requests.ConnectionError:
+            return False
+
     @contextmanager
-    def web(self) -> Iterator[RunningProcess]:
-        with web_server(port=self.port, env=self.env) as process:
-            until(
-                lambda: requests.get(f"{self.url}/readyz", timeout=30).ok, timeout=20, what="readyz"
-            )
+    def web(self, *, workers: int = 1) -> Iterator[RunningProcess]:
+        with web_server(port=self.port, env=self.env, workers=workers) as process:
+            until(self.is_ready, timeout=20, what="readyz")
             yield process
 
     @contextmanager
-    def worker(self) -> Iterator[RunningProcess]:
-        options = [option.format(folder=self.folder) for option in WORKER]
-        with celery_worker(env=self.env, options=options) as process:
+    def worker(
+        self, *, name: str = "beat", wrapper: Sequence[str] = ()
+    ) -> Iterator[RunningProcess]:
+        """Run a worker that also sweeps; ``wrapper`` is a command that starts it.
+
+        Another one beside it needs another ``name``.
+        """
+        options = [option.format(folder=self.folder, name=name) for option in WORKER]
+        with celery_worker(env=self.env, options=options, wrapper=wrapper) as process:
             yield process
 
     @contextmanager

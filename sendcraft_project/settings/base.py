@@ -166,6 +166,10 @@ def broker_options(url: str) -> dict[str, Any]:
             "socket_timeout": 5,
             "visibility_timeout": 900,
             "unacked_restore_throttle": 1,
+            # Without these, kombu waits 6 s for a Redis that is gone, in every request.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
         }
     return {}
 

@@ -28,9 +28,10 @@ class MailServer:
         # Not pytest's folder: its parents are closed to the servers' own users.
         self._root = Path(tempfile.mkdtemp(prefix="sendcraft-mail-"))
         self._root.chmod(0o755)
-        ports = free_ports(8)
+        ports = free_ports(10)
         self.plain_port, self.submission_port, self.smtps_port, self.far_port = ports[:4]
-        self.imap_port, self.imaps_port, lmtp, sasl = ports[4:]
+        self.imap_port, self.imaps_port, lmtp, sasl = ports[4:8]
+        self.greylisted_port, self.policy_port = ports[8:]
         self._make_certificate()
         self.dovecot = dovecot.Dovecot(
             self._root / "dovecot",
@@ -40,7 +41,7 @@ class MailServer:
         )
         self.postfix = postfix.Postfix(
             self._root,
-            ports=postfix.PostfixPorts(*ports[:4], lmtp, sasl),
+            ports=postfix.PostfixPorts(*ports[:4], lmtp, sasl, *ports[8:]),
             tls=self._tls,
             mailboxes=[*self.passwords, GHOST],
         )

@@ -51,6 +51,9 @@ queue_run_delay = 1s
 
 MASTER = """\
 127.0.0.1:{ports.plain} inet n - n - - smtpd
+127.0.0.1:{ports.greylisted} inet n - n - - smtpd
+  -o {{ smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:{ports.policy},
+  reject_unauth_destination }}
 127.0.0.1:{ports.submission} inet n - n - - smtpd
   -o smtpd_tls_security_level=encrypt -o smtpd_tls_auth_only=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
@@ -84,7 +87,8 @@ class PostfixPorts:
     """Where Postfix listens, and whom it asks.
 
     ``plain`` takes mail for its own domains without TLS or login, as a mail exchanger does;
-    ``far`` is where it sends all other mail: a test may listen there.
+    ``far`` is where it sends all other mail: a test may listen there. ``greylisted`` is like
+    ``plain`` and asks a Postgrey at ``policy``, which a test has to start.
     """
 
     plain: int
@@ -93,6 +97,8 @@ class PostfixPorts:
     far: int
     lmtp: int
     sasl: int
+    greylisted: int
+    policy: int
 
 
 class Postfix:

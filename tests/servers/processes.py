@@ -87,6 +87,13 @@ class RunningProcess:
             self.kill()
         return self._child.returncode
 
+    def freeze(self) -> None:
+        """Stop the whole group where it is (SIGSTOP), until ``thaw``."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.killpg(self.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End the whole group at once (SIGKILL), as a crashed machine would."""
         if self._child.returncode is None:
@@ -123,10 +130,13 @@ def web_server(*, port: int, env: Mapping[str, str], workers: int = 1) -> Iterat
 
 @contextmanager
 def celery_worker(
-    *, env: Mapping[str, str], options: Sequence[str] = ()
+    *, env: Mapping[str, str], options: Sequence[str] = (), wrapper: Sequence[str] = ()
 ) -> Iterator[RunningProcess]:
-    """Run a Celery worker of the product until the block ends; ``options`` as for Celery."""
-    command = [sys.executable, "-m", "celery", "-A", "sendcraft_project", "worker"]
+    """Run a Celery worker of the product until the block ends; ``options`` as for Celery.
+
+    ``wrapper`` is a command such as ``faketime`` that becomes the worker.
+    """
+    command = [*wrapper, sys.executable, "-m", "celery", "-A", "sendcraft_project", "worker"]
     command += ["--loglevel", "info", *WORKER_OPTIONS, *options]
     with running(command, env=env, ready=lambda worker: " ready." in worker.output) as process:
         yield process
