@@ -7,7 +7,8 @@ import re
 LONGEST_BODY = 100_000
 
 _ATTRIBUTION = re.compile(
-    r"^\s*(?:on|em|no dia|a|le|el) .{4,120}(?:wrote|escreveu|escribió|a écrit) ?:\s*$", re.IGNORECASE
+    r"^\s*(?:on|em|no dia|a|le|el) .{4,120}(?:wrote|escreveu|escribió|a écrit) ?:\s*$",
+    re.IGNORECASE,
 )
 _HISTORY = re.compile(
     r"^\s*(?:-{2,} ?(?:original message|mensagem original|forwarded message|"

@@ -27,7 +27,10 @@ _NAMES = {
 }  # fmt: skip
 _MACHINES = ["noreply@", "no-reply@", "newsletter@", "notifications@", "news@"]
 _PEOPLE = ["ana@", "j.hale@", "info@", "compras@", "office@", "kev1979@", "contact@"]
-_HUMAN = frozenset(["question", "complaint", "request"])
+_HUMAN_TYPES = frozenset(["question", "complaint", "request"])
+_HUMAN_TOPICS = frozenset(
+    ["feedback", "thanks", "decline", "note", "supplier", "spam-outreach", "spam-seo", "spam-scam"]
+)
 
 
 class Template(TypedDict):
@@ -76,8 +79,7 @@ def samples(*, per_template: int, seed: int) -> list[Sample]:
 
 def _grow(template: Template, chance: random.Random) -> Sample:
     subject, body = _expand(template["subject"], chance), _expand(template["body"], chance)
-    human = template["email_type"] in _HUMAN
-    if human:
+    if template["email_type"] in _HUMAN_TYPES or template["topic"] in _HUMAN_TOPICS:
         body = _framed(body, template["language"], chance)
         subject = _human_subject(subject, chance)
     return Sample(
