@@ -18,8 +18,8 @@ from ai_triage.features import BUCKETS, features
 from ai_triage.linear import (
     WEIGHTS,
     Head,
-    HeadHeader,
     Header,
+    HeadHeader,
     Model,
     sigmoid,
     softmax,
@@ -84,7 +84,7 @@ def fit_head(rows: Sequence[Row], labels: Sequence[str], *, balanced: bool) -> H
     return Head(classes, tuple(bias), 1.0, tuple(weights))
 
 
-def _step(  # noqa: PLR0913 - the inner loop
+def _step(
     row: Row,
     label: str,
     classes: Sequence[str],
