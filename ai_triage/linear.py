@@ -62,11 +62,9 @@ class Model:
         return sigmoid(self.slope * self.raw_respond(buckets) + self.offset)
 
     def raw_respond(self, buckets: Set[int]) -> float:
-        """Return the uncalibrated score: the mean of what two heads say, above 0 for respond."""
-        direct = self.heads["decision"].probabilities(buckets)["respond"]
+        """Return the uncalibrated log-odds of the types that are answered."""
         types = self.heads["email_type"].probabilities(buckets)
-        by_type = sum(types[name] for name in HANDLED)
-        return (logit(direct) + logit(by_type)) / 2
+        return logit(sum(types[name] for name in HANDLED))
 
 
 @lru_cache(maxsize=1)

@@ -56,7 +56,6 @@ def fit(mails: Sequence[Sample], rows: Sequence[Row]) -> Model:
     """Return a model of these mails, not yet calibrated."""
     answered = [i for i, mail in enumerate(mails) if mail.decision == "respond"]
     heads = {
-        "decision": fit_head(rows, [mail.decision for mail in mails], balanced=True),
         "email_type": fit_head(rows, [mail.email_type for mail in mails], balanced=False),
         "urgency": fit_head(
             [rows[i] for i in answered], [mails[i].urgency for i in answered], balanced=True
@@ -120,12 +119,11 @@ def held_out_scores(mails: Sequence[Sample], rows: Sequence[Row]) -> list[float]
 
 
 def calibrate(scores: Sequence[float], respond: Sequence[bool]) -> tuple[float, float]:
-    """Return slope and offset of Platt's scaling, both classes weighing the same."""
+    """Return slope and offset of Platt's scaling."""
     slope, offset = 1.0, 0.0
-    share = sum(respond) / len(respond)
     for _ in range(2000):
         errors = [
-            (sigmoid(slope * score + offset) - yes) / (share if yes else 1 - share)
+            sigmoid(slope * score + offset) - yes
             for score, yes in zip(scores, respond, strict=True)
         ]
         pull = sum(e * score for e, score in zip(errors, scores, strict=True))
