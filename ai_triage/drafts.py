@@ -44,8 +44,8 @@ _TEXTS = {
         EmailType.COMPLAINT: "Obrigado por nos avisar. Lamentamos o transtorno.",
         EmailType.OTHER: "Obrigado pela sua mensagem.",
         "urgent": "Vemos que é urgente e vamos tratar do assunto em primeiro lugar.",
-        "next": "Em seguida, nossa equipe verifica os detalhes e escreve para você com uma resposta. "
-        "Se quiser acrescentar algo, como um número ou uma foto, responda a esta mensagem.",
+        "next": "Em seguida, nossa equipe verifica os detalhes e escreve para você com uma "
+        "resposta. Se quiser acrescentar algo, como um número ou uma foto, responda a esta mensagem.",
         "closing": "Atenciosamente,",
         "team": "Equipe {name}",
     },

@@ -8,182 +8,32 @@ ENGLISH, EUROPEAN, BRAZILIAN = "en", "pt-PT", "pt-BR"
 
 _WORD = re.compile(r"[^\W\d_]+")
 _ENGLISH = frozenset(
-    [
-        "the",
-        "and",
-        "is",
-        "are",
-        "was",
-        "you",
-        "your",
-        "my",
-        "i",
-        "we",
-        "have",
-        "has",
-        "please",
-        "thanks",
-        "thank",
-        "hello",
-        "dear",
-        "not",
-        "for",
-        "with",
-        "this",
-        "that",
-        "can",
-        "could",
-        "would",
-        "what",
-        "when",
-        "where",
-        "how",
-        "order",
-        "it",
-        "of",
-        "to",
-        "in",
-        "on",
-        "be",
-    ]
+    """
+    the and is are was you your my i we have has please thanks thank hello dear not for with
+    this that can could would what when where how order it of to in on be
+    """.split()  # noqa: SIM905  a list would take a line a word
 )
 _PORTUGUESE = frozenset(
-    [
-        "o",
-        "os",
-        "as",
-        "um",
-        "uma",
-        "de",
-        "do",
-        "da",
-        "dos",
-        "das",
-        "em",
-        "no",
-        "na",
-        "nos",
-        "nas",
-        "que",
-        "e",
-        "é",
-        "não",
-        "com",
-        "para",
-        "por",
-        "meu",
-        "minha",
-        "eu",
-        "vocês",
-        "você",
-        "se",
-        "mas",
-        "já",
-        "quero",
-        "queria",
-        "obrigado",
-        "obrigada",
-        "olá",
-        "oi",
-        "boa",
-        "bom",
-        "dia",
-        "tarde",
-        "pedido",
-        "encomenda",
-        "qual",
-        "quando",
-        "onde",
-        "como",
-        "está",
-        "foi",
-        "ao",
-        "à",
-    ]
+    """
+    o os as um uma de do da dos das em no na nos nas que e é não com para por meu minha eu
+    vocês você se mas já quero queria obrigado obrigada olá oi boa bom dia tarde pedido
+    encomenda qual quando onde como está foi ao à
+    """.split()  # noqa: SIM905  a list would take a line a word
 )
 _EUROPEAN_WORDS = frozenset(
-    [
-        "encomenda",
-        "encomendas",
-        "fatura",
-        "faturação",
-        "morada",
-        "telemóvel",
-        "vosso",
-        "vossa",
-        "vossos",
-        "vossas",
-        "convosco",
-        "gostava",
-        "queríamos",
-        "ficheiro",
-        "contacto",
-        "contactar",
-        "utilizador",
-        "equipa",
-        "receção",
-        "comprovativo",
-        "autocarro",
-        "comboio",
-        "pequeno-almoço",
-        "exmos",
-        "senhores",
-        "agradecia",
-        "registo",
-        "percebo",
-        "desmarcar",
-        "subscrição",
-        "nif",
-        "iban",
-        "morada",
-        "facto",
-        "palavra-passe",
-        "casa-de-banho",
-        "ecrã",
-        "sítio",
-        "estou",
-    ]
+    """
+    encomenda encomendas fatura faturação morada telemóvel vosso vossa vossos vossas
+    convosco gostava queríamos ficheiro contacto contactar utilizador equipa receção
+    comprovativo autocarro comboio pequeno-almoço exmos senhores agradecia registo percebo
+    desmarcar subscrição nif iban morada facto palavra-passe casa-de-banho ecrã sítio estou
+    """.split()  # noqa: SIM905  a list would take a line a word
 )
 _BRAZILIAN_WORDS = frozenset(
-    [
-        "você",
-        "vocês",
-        "pedido",
-        "celular",
-        "boleto",
-        "pix",
-        "cpf",
-        "cnpj",
-        "nota",
-        "fiscal",
-        "cadastro",
-        "senha",
-        "usuário",
-        "equipe",
-        "contato",
-        "frete",
-        "oi",
-        "tudo",
-        "gente",
-        "estorno",
-        "comprovante",
-        "assinatura",
-        "aplicativo",
-        "tela",
-        "ônibus",
-        "trem",
-        "banheiro",
-        "aluguel",
-        "ok",
-        "valeu",
-        "prezados",
-        "gostaria",
-        "estoque",
-        "cadê",
-        "loja",
-        "sac",
-        "time",
-    ]
+    """
+    você vocês pedido celular boleto pix cpf cnpj nota fiscal cadastro senha usuário equipe
+    contato frete oi tudo gente estorno comprovante assinatura aplicativo tela ônibus trem
+    banheiro aluguel ok valeu prezados gostaria estoque cadê loja sac time
+    """.split()  # noqa: SIM905  a list would take a line a word
 )
 _EUROPEAN_FORMS = re.compile(
     r"\b(?:estou|estamos|está|estão|ando|continuo) a \w+r\b|\w+-(?:me|nos|lhe|lhes|vos)\b|\bvós\b",

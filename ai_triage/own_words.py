@@ -20,7 +20,8 @@ _OLD_HEADER = re.compile(r"^\s*\*?(?:from|de)\*?: .+", re.IGNORECASE)
 _OLD_DATE = re.compile(r"^\s*\*?(?:sent|date|enviad[ao](?: em)?|data)\*?: .+", re.IGNORECASE)
 _SIGNATURE = re.compile(r"^--\s?$")
 _DEVICE = re.compile(
-    r"^\s*(?:sent from my|enviado (?:do|a partir do|desde o) (?:meu )?|get outlook for|obter o outlook)",
+    r"^\s*(?:sent from my|enviado (?:do|a partir do|desde o) (?:meu )?"
+    r"|get outlook for|obter o outlook)",
     re.IGNORECASE,
 )
 

@@ -14,17 +14,72 @@ FOLDER = Path(__file__).parent
 
 _INNERMOST = re.compile(r"\{([^{}]*)\}")
 _GREETINGS = {
-    "en": ["Hi,", "Hello,", "Dear team,", "Hey there,", "Good morning,", "Dear Sir or Madam,", "To whom it may concern,"],
-    "pt": ["Olá,", "Bom dia,", "Boa tarde,", "Boa noite,", "Exmos. Senhores,", "Prezados,", "Oi,", "Oi, tudo bem?", "Caros,", "Viva,"],
-}  # fmt: skip
+    "en": [
+        "Hi,",
+        "Hello,",
+        "Dear team,",
+        "Hey there,",
+        "Good morning,",
+        "Dear Sir or Madam,",
+        "To whom it may concern,",
+    ],
+    "pt": [
+        "Olá,",
+        "Bom dia,",
+        "Boa tarde,",
+        "Boa noite,",
+        "Exmos. Senhores,",
+        "Prezados,",
+        "Oi,",
+        "Oi, tudo bem?",
+        "Caros,",
+        "Viva,",
+    ],
+}
 _CLOSINGS = {
-    "en": ["Thanks", "Kind regards", "Best", "Many thanks in advance", "Regards", "Cheers", "Yours sincerely"],
-    "pt": ["Obrigado", "Obrigada", "Cumprimentos", "Com os melhores cumprimentos", "Att.", "Atenciosamente", "Abraço", "Grato", "Melhores cumprimentos"],
-}  # fmt: skip
+    "en": [
+        "Thanks",
+        "Kind regards",
+        "Best",
+        "Many thanks in advance",
+        "Regards",
+        "Cheers",
+        "Yours sincerely",
+    ],
+    "pt": [
+        "Obrigado",
+        "Obrigada",
+        "Cumprimentos",
+        "Com os melhores cumprimentos",
+        "Att.",
+        "Atenciosamente",
+        "Abraço",
+        "Grato",
+        "Melhores cumprimentos",
+    ],
+}
 _NAMES = {
-    "en": ["Joan Hale", "P. Osei", "Kevin", "Mrs R. Lund", "Tom\nLund & Co", "Sarah B.", "Dr. Amin", "Lucy"],
-    "pt": ["Joana Prado", "Rui M.", "Cláudia", "Carlos Vaz\nDiretor de compras", "Bia", "Dra. Sá", "João", "Thiago"],
-}  # fmt: skip
+    "en": [
+        "Joan Hale",
+        "P. Osei",
+        "Kevin",
+        "Mrs R. Lund",
+        "Tom\nLund & Co",
+        "Sarah B.",
+        "Dr. Amin",
+        "Lucy",
+    ],
+    "pt": [
+        "Joana Prado",
+        "Rui M.",
+        "Cláudia",
+        "Carlos Vaz\nDiretor de compras",
+        "Bia",
+        "Dra. Sá",
+        "João",
+        "Thiago",
+    ],
+}
 _MACHINES = ["noreply@", "no-reply@", "newsletter@", "notifications@", "news@"]
 _PEOPLE = ["ana@", "j.hale@", "info@", "compras@", "office@", "kev1979@", "contact@"]
 _HUMAN_TYPES = frozenset(["question", "complaint", "request"])
