@@ -45,7 +45,7 @@ _TEXTS = {
         EmailType.OTHER: "Obrigado pela sua mensagem.",
         "urgent": "Vemos que é urgente e vamos tratar do assunto em primeiro lugar.",
         "next": "Em seguida, nossa equipe verifica os detalhes e escreve para você com uma "
-        "resposta. Se quiser acrescentar algo, como um número ou uma foto, responda a esta mensagem.",
+        "resposta. Para acrescentar algo, como um número ou uma foto, responda a esta mensagem.",
         "closing": "Atenciosamente,",
         "team": "Equipe {name}",
     },

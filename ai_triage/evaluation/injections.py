@@ -1,4 +1,4 @@
-"""Mails with and without an order to the model hidden in them, and how often that changes a verdict."""
+"""Mails with and without a hidden order to the model, and what that changes in a verdict."""
 
 from __future__ import annotations
 

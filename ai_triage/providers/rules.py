@@ -1,4 +1,4 @@
-"""The provider that works offline: header rules, then a small linear model, drafts from templates."""
+"""The offline provider: header rules, then a small linear model; drafts from templates."""
 
 from __future__ import annotations
 

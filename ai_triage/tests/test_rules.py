@@ -1,4 +1,4 @@
-"""The offline provider's verdicts are of the closed set, and its drafts bring nothing of their own."""
+"""The offline provider judges, and its drafts bring no link or address of their own."""
 
 import pytest
 
