@@ -1,0 +1,101 @@
+"""The offline provider: header rules, then a small linear model; drafts from templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from ai_triage import linear
+from ai_triage.drafts import acknowledgement
+from ai_triage.features import features
+from ai_triage.own_words import own_words
+from ai_triage.providers.base import (
+    Answer,
+    Company,
+    Decision,
+    EmailType,
+    Mail,
+    Question,
+    Urgency,
+    Usage,
+    Verdict,
+)
+
+CERTAIN = 0.99
+_ANSWERED = frozenset([EmailType.QUESTION, EmailType.COMPLAINT, EmailType.REQUEST, EmailType.OTHER])
+_IGNORED = frozenset([EmailType.SPAM, EmailType.NEWSLETTER, EmailType.AUTO_REPLY, EmailType.OTHER])
+_AUTO_REPLY_HEADERS = ("X-Autoreply", "X-Autorespond", "X-Autoresponder")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a gate found without judging the text: never to be answered, and why."""
+
+    email_type: EmailType
+    reason: str
+
+
+Gate = Callable[[Mail], Settled | None]
+
+
+def by_headers(mail: Mail) -> Settled | None:
+    """Return what the headers settle on their own, or None: the gate where no other is given."""
+    automatic = (mail.header("Auto-Submitted") or "no").lower()
+    if automatic.startswith("auto-replied") or any(map(mail.header, _AUTO_REPLY_HEADERS)):
+        return Settled(EmailType.AUTO_REPLY, _("The headers say that this is an automatic reply."))
+    if not automatic.startswith("no"):
+        return Settled(EmailType.OTHER, _("The headers say that a system wrote this."))
+    if (mail.header("X-Spam-Flag") or "").lower() == "yes":
+        return Settled(EmailType.SPAM, _("The mail server marked this as spam."))
+    if mail.header("List-Unsubscribe-Post"):
+        return Settled(EmailType.NEWSLETTER, _("The headers say that this went to a list."))
+    return None
+
+
+class RulesProvider:
+    """Judges without a key or a network; as a ``Provider`` it never fails."""
+
+    name = "rules"
+
+    def __init__(self, gate: Gate = by_headers) -> None:
+        self._gate = gate
+
+    async def answer(self, question: Question) -> Answer:
+        """Return the verdict on the question's mail, at no cost."""
+        verdict = self.judge(question.mail, company=question.company)
+        return Answer(verdict, self.name, linear.load().version, Usage(), raw="")
+
+    def judge(self, mail: Mail, *, company: Company) -> Verdict:
+        """Return the verdict, with a draft where an answer is due."""
+        settled = self._gate(mail) or _empty(mail)
+        if settled:
+            return Verdict(
+                Decision.IGNORE, CERTAIN, settled.email_type, Urgency.LOW, settled.reason
+            )
+        return _by_model(mail, company)
+
+
+def _empty(mail: Mail) -> Settled | None:
+    if own_words(mail.body) or mail.subject.strip() or mail.attachments:
+        return None
+    return Settled(EmailType.OTHER, _("The mail has no content."))
+
+
+def _by_model(mail: Mail, company: Company) -> Verdict:
+    model = linear.load()
+    buckets = features(from_address=mail.from_address, subject=mail.subject, body=mail.body)
+    respond = model.respond(buckets)
+    answered = respond > 0.5
+    types = model.heads["email_type"].probabilities(buckets)
+    possible = _ANSWERED if answered else _IGNORED
+    email_type = max(possible, key=lambda kind: (types[kind], kind))
+    if not answered:
+        reason = _("The wording is that of mail that needs no answer.")
+        return Verdict(Decision.IGNORE, 1 - respond, email_type, Urgency.LOW, reason)
+    urgencies = model.heads["urgency"].probabilities(buckets)
+    urgency = max(Urgency, key=lambda level: urgencies[level])
+    draft = acknowledgement(mail, email_type=email_type, urgency=urgency, company=company)
+    reason = _("The wording is that of a person who expects an answer.")
+    return Verdict(Decision.RESPOND, respond, email_type, urgency, reason, draft)

@@ -1,0 +1,60 @@
+"""The offline provider judges, and its drafts bring no link or address of their own."""
+
+import pytest
+
+from ai_triage.drafts import strangers
+from ai_triage.evaluation.mails import read_mails
+from ai_triage.providers.base import Company, Decision, EmailType, Mail
+from ai_triage.providers.rules import RulesProvider, Settled
+
+LOJA = Company("Loja", signature="Equipa Loja")
+
+
+def mail(subject, body, **headers):
+    return Mail("1", "ana@example.pt", "loja@example.com", subject, body, headers)
+
+
+def test_headers_settle_an_automatic_reply():
+    away = mail("Re: x", "?", **{"auto-submitted": "auto-replied"})
+    verdict = RulesProvider().judge(away, company=LOJA)
+    assert (verdict.decision, verdict.email_type) == (Decision.IGNORE, EmailType.AUTO_REPLY)
+
+
+def test_another_gate_decides_instead():
+    gate = lambda mail: Settled(EmailType.OTHER, "gate")  # noqa: E731
+    assert RulesProvider(gate).judge(mail("a", "b?"), company=LOJA).reason == "gate"
+
+
+def test_a_mail_without_content_is_ignored():
+    assert RulesProvider().judge(mail("", ""), company=LOJA).decision is Decision.IGNORE
+
+
+@pytest.mark.parametrize(
+    ("body", "language"),
+    [
+        ("Onde está a minha encomenda? Podem dizer-me a morada de entrega?", "pt-PT"),
+        ("Cadê meu pedido? Vocês podem me avisar pelo celular?", "pt-BR"),
+        ("Where is my order? Could you please check the delivery?", "en"),
+    ],
+)
+def test_a_question_gets_a_draft_in_its_language(body, language):
+    draft = RulesProvider().judge(mail("Re: 12", body), company=LOJA).suggested_response
+    assert draft.language == language
+    assert draft.subject == "Re: 12"
+    assert draft.body.endswith("Equipa Loja")
+
+
+def test_no_draft_brings_a_link_or_address_of_its_own():
+    for labelled in read_mails():
+        verdict = RulesProvider().judge(labelled.mail, company=LOJA)
+        assert 0.5 <= verdict.confidence <= 1
+        if verdict.suggested_response:
+            assert strangers(verdict.suggested_response.body, sources=[]) == []
+
+
+def test_a_foreign_link_in_a_draft_is_found():
+    draft = "See https://evil.example/x or write to me@evil.example."
+    assert strangers(draft, sources=["https://shop.example"]) == [
+        "https://evil.example/x",
+        "me@evil.example",
+    ]
