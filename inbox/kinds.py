@@ -41,7 +41,6 @@ class NeverReply(models.TextChoices):
     NO_SENDER = "no_sender", _("has no sender to answer")
     ROBOT_SENDER = "robot_sender", _("from an address that nobody reads")
     OWN_ADDRESS = "own_address", _("from an address of this installation")
-    OWN_MESSAGE = "own_message", _("one of our own messages")
     LOOP = "loop", _("passed too many servers")
     NOT_ADDRESSED = "not_addressed", _("names none of our addresses")
 

@@ -118,8 +118,7 @@ class Part:
 
     def head(self, *, most: int) -> Headers:
         """Return the body read as header fields, as in ``text/rfc822-headers``."""
-        data = self._data(most)
-        return _headers(data, 0, len(data))[0]
+        return headers_of(self.text(most=most))
 
     def _data(self, most: int) -> bytes:
         """Decode no more than can be asked for: four encoded bytes make at least one."""
@@ -160,6 +159,16 @@ def take_apart(raw: bytes) -> Part:
     return mail
 
 
+def headers_of(text: str) -> Headers:
+    """Return the header fields that ``text`` begins with.
+
+    Raises:
+        Unsafe: there are too many, or one is too long.
+    """
+    data = text.encode("utf-8", "replace")[:MAX_HEADER_BYTES]
+    return _headers(data, 0, len(data))[0]
+
+
 class _Splitter:
     """Counts the parts of one mail while it splits them."""
 
@@ -185,9 +194,8 @@ class _Splitter:
                 for span in self.spans(boundary, body, end)
             )
             content_type = content_type if parts else "text/plain"
-        elif content_type in ("message/rfc822", "message/global"):
-            if headers.get("Content-Transfer-Encoding").strip().lower() in _PLAIN_ENCODINGS:
-                parts = (self.part(body, end, depth=depth + 1),)
+        elif content_type in ("message/rfc822", "message/global") and _is_plain(headers):
+            parts = (self.part(body, end, depth=depth + 1),)
         return Part(self.raw, headers, body, end, content_type, parameters, parts)
 
     def spans(self, boundary: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -213,6 +221,10 @@ class _Splitter:
             at = self.raw.find(marker, line_end, end)
         if opened is not None:
             yield opened, end
+
+
+def _is_plain(headers: Headers) -> bool:
+    return headers.get("Content-Transfer-Encoding").strip().lower() in _PLAIN_ENCODINGS
 
 
 def _headers(raw: bytes, start: int, end: int) -> tuple[Headers, int]:

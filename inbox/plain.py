@@ -13,11 +13,12 @@ _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9]{0,20})")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?")
 _SPACES = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_DROPPED = frozenset({"script", "style", "title", "template", "noscript", "head"})
-_BREAKING = frozenset(
-    "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header "
-    "hr li main nav ol p pre section table tr ul".split()
+_DROPPED = frozenset({"script", "style", "title", "template", "noscript"})
+_BLOCKS = (
+    "address article aside blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 "
+    "header hr li main nav ol p pre section table tr ul"
 )
+_BREAKING = frozenset(_BLOCKS.split())
 _CLOSING = {name: re.compile(rf"</{name}\b", re.IGNORECASE) for name in _DROPPED}
 
 LONGEST_ATTRIBUTION = 300

@@ -18,14 +18,15 @@ MAX_PARAMETERS = 50
 MAX_ADDRESSES = 1000
 MAX_IDS = 100
 
-_CODECS = frozenset(
+_CODEC_NAMES = (
     "ascii utf_8 utf_7 utf_16 utf_16_le utf_16_be utf_32 utf_32_le utf_32_be latin_1 "
     "iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 iso8859_10 "
     "iso8859_11 iso8859_13 iso8859_14 iso8859_15 iso8859_16 cp1250 cp1251 cp1252 cp1253 cp1254 "
     "cp1255 cp1256 cp1257 cp1258 cp437 cp850 cp852 cp866 cp874 koi8_r koi8_u mac_roman gb2312 gbk "
     "gb18030 hz big5 big5hkscs cp949 cp950 euc_kr johab shift_jis cp932 euc_jp iso2022_jp "
-    "iso2022_jp_2 iso2022_kr tis_620".split()
+    "iso2022_jp_2 iso2022_kr tis_620"
 )
+_CODECS = frozenset(_CODEC_NAMES.split())
 _CHARSETS = (
     {name: name for name in _CODECS}
     | {alias: codec for alias, codec in aliases.items() if codec in _CODECS}
@@ -144,7 +145,7 @@ def address_list(value: str) -> list[tuple[str, str]]:
         candidates = _ADDRESS.findall(" ".join(specs or words))
         if candidates and len(candidates[-1]) <= 320:
             name = header_text(" ".join("".join(words).split())) if specs else ""
-            found.append((_with_lower_domain(candidates[-1]), name[:255]))
+            found.append((with_lower_domain(candidates[-1]), name[:255]))
         if len(found) >= MAX_ADDRESSES:
             break
     return found
@@ -155,24 +156,24 @@ def _mailboxes(value: str) -> Iterator[tuple[list[str], list[str]]]:
     words: list[str] = []
     specs: list[str] = []
     depth, in_angle = 0, False
-    for token in _TOKEN.findall(value):
-        if token in "()":
-            depth = max(depth + (1 if token == "(" else -1), 0)  # noqa: S105
+    for sign in _TOKEN.findall(value):
+        if sign in "()":
+            depth = max(depth + (1 if sign == "(" else -1), 0)
         elif depth:
             continue
-        elif token in "<>":
-            in_angle = token == "<"  # noqa: S105
-        elif token in ",;":
+        elif sign in "<>":
+            in_angle = sign == "<"
+        elif sign in ",;":
             yield words, specs
             words, specs, in_angle = [], [], False
-        elif token == ":" and not in_angle:  # noqa: S105  (a group's name ends)
+        elif sign == ":" and not in_angle:  # a group's name ends
             words = []
         else:
-            (specs if in_angle else words).append(_unquoted(token))
+            (specs if in_angle else words).append(_unquoted(sign))
     yield words, specs
 
 
-def _with_lower_domain(address: str) -> str:
+def with_lower_domain(address: str) -> str:
     local_part, _at, domain = address.rpartition("@")
     return f"{local_part}@{domain.lower().rstrip('.')}"
 
