@@ -21,6 +21,8 @@ MAX_FIELD_BYTES = 64 * 1024
 MAX_FIELDS = 1000
 MAX_PARTS = 500
 MAX_DEPTH = 20
+# What is nested is scanned once at each level: a large mail may not go as deep as a small one.
+MAX_SCANNED_BYTES = 200 * 1024 * 1024
 LONGEST_BOUNDARY = 200
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -170,11 +172,12 @@ def headers_of(text: str) -> Headers:
 
 
 class _Splitter:
-    """Counts the parts of one mail while it splits them."""
+    """Counts what splitting one mail costs."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.count = 0
+        self.scanned = 0
 
     def part(self, start: int, end: int, *, depth: int, default: str = "text/plain") -> Part:
         self.count += 1
@@ -202,6 +205,9 @@ class _Splitter:
         """Yield where each part between the delimiter lines begins and ends."""
         if not boundary or len(boundary) > LONGEST_BOUNDARY:
             return
+        self.scanned += end - start
+        if self.scanned > MAX_SCANNED_BYTES:
+            raise Unsafe(QuarantineReason.NESTED_TOO_DEEP)
         marker = b"\n--" + boundary.encode("utf-8", "replace")
         opened: int | None = None
         at = self.raw.find(marker, max(start - 1, 0), end)

@@ -142,8 +142,9 @@ def address_list(value: str) -> list[tuple[str, str]]:
     """Return (address, display name) of each mailbox; an address that is none is left out."""
     found: list[tuple[str, str]] = []
     for words, specs in _mailboxes(value):
-        candidates = _ADDRESS.findall(" ".join(specs or words))
-        if candidates and len(candidates[-1]) <= 320:
+        each = " ".join(specs or words).split()
+        candidates = [word for word in each if _ADDRESS.fullmatch(word)]
+        if candidates:
             name = header_text(" ".join("".join(words).split())) if specs else ""
             found.append((with_lower_domain(candidates[-1]), name[:255]))
         if len(found) >= MAX_ADDRESSES:
