@@ -49,8 +49,7 @@ _DELAYED = re.compile(
 _RETURNED_ID = re.compile(r"^[> \t]{0,8}Message-I[Dd]:[ \t]{0,8}(<[^<>\s]{1,996}>)", re.MULTILINE)
 _RETURNED_COPY = re.compile(
     r"^[-\s>]{0,20}(below this line is a copy|this is a copy of (the|your) message"
-    r"|[-\s]{0,10}(original|returned) message|original message headers|unsent message below"
-    r"|diagnostic information for administrators)",
+    r"|[-\s]{0,10}(original|returned) message|original message headers|unsent message below)",
     re.IGNORECASE | re.MULTILINE,
 )
 _LINE_ADDRESS = re.compile(
