@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError as BadValue
 from django.db.models import QuerySet
-from django_filters import TypedChoiceFilter
+from django_filters import IsoDateTimeFilter, TypedChoiceFilter
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
@@ -26,6 +29,20 @@ class YesNoFilter(TypedChoiceFilter):  # type: ignore[misc]  # django-filter has
             coerce=lambda value: value == "true",
             **kwargs,
         )
+
+
+class InstantField(IsoDateTimeField):  # type: ignore[misc]  # django-filter has no types
+    """A date-time that a database can hold, in whatever zone it was written."""
+
+    def clean(self, value: Any) -> datetime | None:
+        instant: datetime | None = super().clean(value)
+        if instant is not None and not 1970 <= instant.year < 9999:
+            raise BadValue("The year is from 1970 to 9998.")
+        return None if instant is None else instant.astimezone(UTC)
+
+
+class InstantFilter(IsoDateTimeFilter):  # type: ignore[misc]
+    field_class = InstantField
 
 
 class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]

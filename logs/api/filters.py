@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from django_filters.fields import IsoDateTimeField
 
 from common.addresses import parse_address
+from common.api.filters import InstantFilter
 from common.errors import Refused
 from logs.models import EmailLog, EmailStatus, EmailTag
 from tenants.models import Mode
 
 LONGEST_NUMBER = 18
-
-
-class InstantField(IsoDateTimeField):  # type: ignore[misc]  # django-filter has no types
-    """A date-time that a database can hold, in whatever zone it was written."""
-
-    def clean(self, value: Any) -> datetime | None:
-        instant: datetime | None = super().clean(value)
-        if instant is not None and not 1970 <= instant.year < 9999:
-            raise ValidationError("The year is from 1970 to 9998.")
-        return None if instant is None else instant.astimezone(UTC)
-
-
-class InstantFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]
-    field_class = InstantField
 
 
 class AddressField(forms.CharField):

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "templates_app",
     "logs",
     "delivery",
+    "inbox",
     "ai_triage",
     "catcher",
     "sendcraft_project",

@@ -1,0 +1,106 @@
+"""Every mail that came in, once, with what kind it is."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.core.files.storage import Storage, storages
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from common.ids import uuid7
+from inbox.kinds import BounceType, Kind, NeverReply, QuarantineReason
+from logs.models import EmailLog
+from tenants.models import Mode, Tenant
+
+
+def raw_storage() -> Storage:
+    return storages["attachments"]
+
+
+TEXTS = ("text", "reply_text", "html_text", "references")
+
+
+class InboundEmailQuerySet(models.QuerySet["InboundEmail"]):
+    def for_tenant(self, tenant: Tenant) -> Self:
+        return self.filter(tenant=tenant)
+
+
+class InboundEmail(models.Model):
+    """One mail as it came; nothing of it changes afterwards.
+
+    ``recipient`` is whom a report is about, ``email`` the message of ours that the mail belongs
+    to: that a report names, or that a person answers. ``thread_key`` is shared by the mails of a
+    conversation.
+    """
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    mode = models.CharField(_("mode"), max_length=4, choices=Mode)
+    fingerprint = models.CharField(max_length=64, editable=False)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    never_auto_reply = models.CharField(
+        _("never answered automatically"), max_length=24, choices=NeverReply, blank=True
+    )
+    quarantine_reason = models.CharField(
+        _("quarantined because"), max_length=20, choices=QuarantineReason, blank=True
+    )
+    email = models.ForeignKey(
+        EmailLog,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("message it belongs to"),
+    )
+    recipient = models.CharField(_("reported recipient"), max_length=320, blank=True)
+    bounce_type = models.CharField(_("bounce type"), max_length=4, choices=BounceType, blank=True)
+    status_code = models.CharField(_("status code"), max_length=11, blank=True)
+    from_address = models.CharField(_("from"), max_length=320, blank=True)
+    from_name = models.CharField(_("from name"), max_length=255, blank=True)
+    to_addresses = models.JSONField(_("to"), default=list)
+    cc_addresses = models.JSONField(_("cc"), default=list)
+    envelope_sender = models.CharField(
+        _("envelope sender"), max_length=320, null=True, help_text="Empty for <>, null: unknown."
+    )
+    subject = models.TextField(_("subject"), blank=True)
+    date = models.DateTimeField(_("date"), null=True)
+    received_at = models.DateTimeField(_("received at"))
+    message_id = models.CharField(_("Message-ID"), max_length=998, blank=True)
+    message_id_digest = models.CharField(max_length=64, blank=True, editable=False)
+    in_reply_to = models.CharField(max_length=998, blank=True)
+    references = models.JSONField(default=list)
+    thread_key = models.CharField(_("thread"), max_length=32, blank=True)
+    language = models.CharField(_("language"), max_length=35, blank=True)
+    text = models.TextField(_("plain text"), blank=True)
+    reply_text = models.TextField(_("what is new in it"), blank=True)
+    html_text = models.TextField(blank=True)
+    attachments = models.JSONField(_("attachments"), default=list)
+    size_bytes = models.PositiveIntegerField(_("size"))
+    raw_sha256 = models.CharField(max_length=64, editable=False)
+    raw_path = models.CharField(max_length=255, editable=False)
+
+    objects = InboundEmailQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("inbound mail")
+        verbose_name_plural = _("inbound mail")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "mode", "fingerprint"], name="inbound_once_per_tenant"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "kind", "id"], name="inbound_by_kind"),
+            models.Index(fields=["tenant", "received_at"], name="inbound_by_time"),
+            models.Index(fields=["tenant", "message_id_digest"], name="inbound_by_message_id"),
+            models.Index(fields=["tenant", "thread_key", "id"], name="inbound_by_thread"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_address}: {self.subject[:80]}"
+
+    def read_raw(self) -> bytes:
+        """Return the mail byte for byte, as it came."""
+        with raw_storage().open(self.raw_path, "rb") as file:
+            raw: bytes = file.read()
+        return raw

@@ -1,0 +1,188 @@
+"""Reports about mail that was sent before: delivery status (RFC 3464) and abuse (RFC 5965).
+
+What mail servers say in prose instead is read in :mod:`inbox.prose`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inbox import mime, words
+from inbox.kinds import BounceType, Kind
+from inbox.mime import Headers, Part
+from inbox.reading import Mail
+
+MAX_STATUS_BYTES = 256 * 1024
+MAX_RECIPIENTS = 1000
+
+STATUS_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
+_BLANK_LINES = re.compile(r"\n[ \t]*\n")
+_UNTYPED = re.compile(r"\s*(?:[a-z0-9-]{1,30}\s*;)?\s*", re.IGNORECASE)
+_GENERIC = re.compile(r"[45]\.0\.0|[45]\.1\.0|[45]\.5\.0")
+# Enhanced codes (RFC 3463) of addresses that no mail will reach: bad ones and switched-off ones.
+_HARD_CODES = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1"})
+_FULL = re.compile(r"\bfull\b|quota|exceed\w{0,4} (its |the )?(storage|size)", re.IGNORECASE)
+_PASSING = re.compile(
+    r"\bfull\b|quota|storage|too (large|big)|size limit|spam|block|black.?list|denied|polic"
+    r"|reputation|gr[ae]y.?list|temporar|try (again|later)|timed? ?out|\brate\b|too many",
+    re.IGNORECASE,
+)
+_NO_SUCH_ADDRESS = re.compile(
+    r"(user|recipient|mailbox|address|account|domain|host)( name)?( is| was)? "
+    r"(unknown|not found|invalid|unavailable|inactive|disabled|closed|rejected)"
+    r"|(unknown|invalid|no such|nonexistent|non-existent|inactive|disabled) (local )?"
+    r"(user|recipient|mailbox|address|account|person|domain|host)"
+    r"|does(n't| not) exist|do(n't| not) have an? .{0,40}account|no mailbox (here )?by that name"
+    r"|couldn't (find|be found)|could ?n[o']t be found|wasn't found"
+    r"|not a (valid|known) (user|mailbox|recipient)"
+    r"|no longer (available|valid|in use|active)|host or domain name not found"
+    r"|unrouteable address|not our customer",
+    re.IGNORECASE,
+)
+_COMPLAINTS = frozenset({"abuse", "fraud", "virus", "opt-out", "other", "miscategorized", ""})
+_ACTIONS = {
+    "failed": Kind.BOUNCE,
+    "delayed": Kind.DELAYED,
+    "delivered": Kind.DELIVERED,
+    "relayed": Kind.DELIVERED,
+    "expanded": Kind.DELIVERED,
+}
+_GRAVEST_FIRST = (Kind.BOUNCE, Kind.DELAYED, Kind.DELIVERED)
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A recipient of the earlier message, by every address it is called; what became of it."""
+
+    addresses: tuple[str, ...]
+    status_code: str = ""
+    bounce_type: BounceType | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says, and the Message-IDs by which it may name the earlier message."""
+
+    kind: Kind
+    affected: tuple[Affected, ...] = ()
+    message_ids: tuple[str, ...] = ()
+
+    @property
+    def is_complaint(self) -> bool:
+        return self.kind is Kind.COMPLAINT
+
+
+def read_report(mail: Mail) -> Report | None:
+    """Return the report that ``mail`` is by its MIME structure, or None."""
+    for part in mail.root.walk():
+        if part.content_type in ("message/delivery-status", "message/global-delivery-status"):
+            return _delivery_report(mail, part)
+        if part.content_type == "message/feedback-report":
+            return _feedback_report(mail, part)
+        if part is not mail.root and part.content_type == "message/rfc822":
+            break  # what is attached to a mail does not say what the mail is
+    return None
+
+
+def is_report(root: Part) -> bool:
+    """Tell whether the mail says of itself that it reports on another: also read receipts."""
+    return root.content_type == "multipart/report" or any(
+        part.content_type in ("message/disposition-notification", "message/feedback-report")
+        for part in root.parts
+    )
+
+
+def returned_ids(mail: Mail) -> tuple[str, ...]:
+    """Return the Message-IDs of the messages that ``mail`` gives back or answers."""
+    found: list[str] = []
+    for head in _returned_heads(mail.root):
+        found += words.message_ids(head.get("Message-ID"))
+    return tuple(dict.fromkeys([*found, *mail.answered_ids]))[: words.MAX_IDS]
+
+
+def bounce_type(status_code: str, text: str) -> BounceType:
+    """Return whether a failure is the address' fault for good, in case of doubt that it is not."""
+    if status_code.startswith("4"):
+        return BounceType.SOFT
+    if status_code in _HARD_CODES and not _FULL.search(text):
+        return BounceType.HARD
+    if _NO_SUCH_ADDRESS.search(text) and not _PASSING.search(text):
+        return BounceType.HARD
+    return BounceType.SOFT
+
+
+def code_in(status: str, text: str) -> str:
+    """Return the enhanced code of ``status``, or a more telling one of its class in ``text``."""
+    stated = STATUS_CODE.search(status)
+    if stated and not _GENERIC.fullmatch(stated[1]):
+        return stated[1]
+    for found in STATUS_CODE.findall(text):
+        if not _GENERIC.fullmatch(found) and (not stated or found[0] == stated[1][0]):
+            code: str = found
+            return code
+    return stated[1] if stated else ""
+
+
+def _returned_heads(root: Part) -> Iterator[Headers]:
+    for part in root.parts:
+        if part.content_type in ("text/rfc822-headers", "message/global-headers"):
+            yield part.head(most=mime.MAX_HEADER_BYTES)
+        elif part.content_type in ("message/rfc822", "message/global"):
+            yield from (inner.headers for inner in part.parts)
+        else:
+            yield from _returned_heads(part)
+
+
+def _delivery_report(mail: Mail, part: Part) -> Report:
+    by_kind: dict[Kind, list[Affected]] = {}
+    for group in _groups(part)[: MAX_RECIPIENTS + 1]:
+        addresses = _addresses(group, "Original-Recipient", "Final-Recipient")
+        status, diagnosis = group.get("Status"), group.get("Diagnostic-Code")
+        if not addresses and not status:
+            continue
+        code = code_in(status, diagnosis)
+        kind = _ACTIONS.get(group.get("Action").strip().lower()) or _kind_by_code(code)
+        how = bounce_type(code, diagnosis) if kind is Kind.BOUNCE else None
+        by_kind.setdefault(kind, []).append(Affected(addresses, code, how))
+    kind = next((one for one in _GRAVEST_FIRST if one in by_kind), Kind.BOUNCE)
+    return Report(kind, tuple(by_kind.get(kind, ())), returned_ids(mail))
+
+
+def _groups(part: Part) -> list[Headers]:
+    """Return the fields of the report and then of each recipient; a blank line parts them."""
+    if part.parts:  # some parsers and servers make the groups parts
+        return [inner.headers for inner in part.parts]
+    text = part.text(most=MAX_STATUS_BYTES)
+    try:
+        return [mime.headers_of(group) for group in _BLANK_LINES.split(text.strip())]
+    except mime.Unsafe:
+        return []
+
+
+def _kind_by_code(code: str) -> Kind:
+    return {"2": Kind.DELIVERED, "4": Kind.DELAYED}.get(code[:1], Kind.BOUNCE)
+
+
+def _feedback_report(mail: Mail, part: Part) -> Report | None:
+    """Return a complaint; None for reports of other types, such as failed authentication."""
+    groups = _groups(part)
+    fields = groups[0] if groups else Headers()
+    if fields.get("Feedback-Type").strip().lower() not in _COMPLAINTS:
+        return None
+    addresses = _addresses(fields, "Original-Rcpt-To", "Removal-Recipient")
+    for head in () if addresses else _returned_heads(mail.root):
+        addresses = tuple(address for address, _name in words.address_list(head.get("To")))
+    affected = (Affected(addresses),) if addresses else ()
+    return Report(Kind.COMPLAINT, affected, returned_ids(mail))
+
+
+def _addresses(fields: Headers, *names: str) -> tuple[str, ...]:
+    """Return the addresses in fields such as ``rfc822; ana@example.com``."""
+    found: list[str] = []
+    for name in names:
+        for value in fields.all(name)[:MAX_RECIPIENTS]:
+            listed = words.address_list(_UNTYPED.sub("", value, count=1))
+            found += [address for address, _name in listed[:1]]
+    return tuple(dict.fromkeys(found))
