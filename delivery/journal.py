@@ -27,6 +27,13 @@ Key = tuple[int, int]
 """A message's id and attempt."""
 
 
+class JournalFull(Exception):
+    """The journal can't be written, most likely for want of space: no data may go."""
+
+    def __init__(self) -> None:
+        super().__init__("The disk of the worker is full.")
+
+
 class Journal:
     """One drain's file: locked while the drain lives, gone once all that it says is recorded.
 
@@ -49,7 +56,7 @@ class Journal:
         """Say that the message's data goes now.
 
         Raises:
-            OSError: it could not be said, so the data must not go.
+            JournalFull: it could not be said, so the data must not go.
         """
         self._write(f'["begun",{email.pk},{email.attempt}]\n'.encode())
         self.unsettled.add((email.pk, email.attempt))
@@ -60,7 +67,7 @@ class Journal:
         line = ["heard", attempt.email.pk, attempt.email.attempt, _as_json(attempt, receipt)]
         try:
             self._write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-        except OSError:  # a full disk: without the line, a kill now costs one more copy
+        except JournalFull:  # without the line, a kill now costs one more copy
             logger.warning("the journal takes no more", extra={"email": attempt.email.pk})
 
     def settle(self, emails: Iterable[EmailLog]) -> None:
@@ -75,9 +82,12 @@ class Journal:
 
     def _write(self, line: bytes) -> None:
         """Append one line; after half a one nothing more, which could be read as its rest."""
-        if not self._is_whole or os.write(self._file, line) != len(line):
-            self._is_whole = False
-            raise OSError("the journal can't be written")
+        try:
+            if not self._is_whole or os.write(self._file, line) != len(line):
+                self._is_whole = False
+                raise JournalFull
+        except OSError as error:
+            raise JournalFull from error
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from common.smtp import (
 from delivery import backoff, outcomes, stopping
 from delivery.books import Books
 from delivery.feed import Feed
+from delivery.journal import JournalFull
 from delivery.ledger import Ledger
 from delivery.orm import in_thread
 from delivery.outcomes import Attempt
@@ -150,6 +151,10 @@ class Lane:
         except SecretUnreadable as error:
             logger.error("a secret can't be read", extra={"account": self._ledger.account_id})
             return await self._wait_with_all(email, reason=str(error))
+        except JournalFull as error:
+            logger.error("the journal takes no more", extra={"account": self._ledger.account_id})
+            await in_thread(self._ledger.release, [email])
+            return self._leave_alone(str(error), None)
         except (DatabaseError, InterfaceError):
             raise
         except Exception:
