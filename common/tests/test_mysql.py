@@ -9,10 +9,7 @@ from django.db import DatabaseError, close_old_connections, connection, transact
 
 from tenants.models import Tenant
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "mysql", reason="for MySQL and MariaDB alone"),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def is_autocommit() -> bool:
