@@ -124,6 +124,7 @@ def web_server(*, port: int, env: Mapping[str, str], workers: int = 1) -> Iterat
     """Serve the product with gunicorn on loopback until the block ends."""
     command = [sys.executable, "-m", "gunicorn", "sendcraft_project.wsgi:application"]
     command += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
+    command += ["--worker-class", "gthread", "--threads", "8"]  # as in the product
     with running(command, env=env, ready=lambda _: answers(port)) as process:
         yield process
 
