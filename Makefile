@@ -36,7 +36,7 @@ run: $(VENV)/base.stamp  ## start everything on this machine, with demo data
 	@exec $(BIN)/python manage.py run
 
 test: $(VENV)/dev.stamp  ## run the whole suite
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-faults: $(VENV)/dev.stamp  ## break servers, disks and clocks for long; prints what was lost
 	FAULTS=long $(BIN)/pytest -n 0 -m faults --timeout 1800 tests/faults

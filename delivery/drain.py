@@ -65,7 +65,7 @@ class Drain:
                 done |= ended
                 if any(lane.exception() for lane in ended):
                     self._feed.stop()  # the others finish what they have in hand
-                if self._load.is_due and self._feed.has_plenty and not self._feed.is_stopped:
+                if self._load.is_due and self._is_worth_helping:
                     lanes |= await self._get_help(count=len(lanes))
         finally:
             for lane in lanes:
@@ -74,6 +74,11 @@ class Drain:
         for lane in done:
             lane.result()
         return self._feed.has_more and not stopping.is_asked()
+
+    @property
+    def _is_worth_helping(self) -> bool:
+        """Whether much waits, and the server has taken mail: else each would fail as the first."""
+        return self._ledger.has_recovered and self._feed.has_plenty and not self._feed.is_stopped
 
     async def _get_help(self, *, count: int) -> set[asyncio.Task[None]]:
         """Open as many more connections as keep this process busy; a busy one rings for another."""

@@ -23,6 +23,7 @@ from tenants.models import Mode
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 1_500
 TABLE = EmailLog._meta.db_table
+FEW = 10
 
 
 class Nowhere:
@@ -111,6 +112,8 @@ def assert_by_index(statements: list[str], *, index: str) -> None:
         for table in tables:
             if by_key and (table["rows"] <= 500):
                 continue  # rows that were found before, put in order
+            if 0 < table["rows"] <= FEW and "email_claim" in table["key"]:
+                continue  # where next to nothing waits, MariaDB takes any of the claim's indexes
             assert not table["sorts"], sql
             assert index in table["key"] or "PRIMARY" in table["key"], (sql, table)
 
