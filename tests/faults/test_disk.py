@@ -80,25 +80,3 @@ def test_the_api_refuses_what_it_can_not_store_and_stores_it_once_there_is_room(
     assert kept == before | squeezed_in
     assert statuses(rows) == {"sent": len(accepted)}
     assert (tally.extra, integrity) == (0, "ok")
-
-
-def test_a_worker_whose_disk_fills_up_in_mid_batch_goes_on_once_there_is_room(
-    embedded, small_disk, count
-):
-    messages, installation = 300, embedded.installation
-    with ScriptedServer() as server, installation.web():
-        account = embedded.account(port=server.port, limit_per_second=50)
-        accepted = accept(installation, account, messages)
-        with installation.worker() as worker:
-            until(lambda: len(server.messages) >= 30, timeout=60, what="30 mails")
-            ballast = fill(small_disk)
-            until(lambda: "database or disk is full" in worker.output, timeout=60, what="notice")
-            ballast.unlink()
-            rows = settled_rows(installation, account, accepted, timeout=90)
-            assert worker.is_running()
-        tally = Tally(accepted, [message.data for message in server.messages])
-
-    count("P7", "a disk that fills up in mid-batch", 1, tally)
-    tally.assert_nothing_lost_or_invented()
-    assert statuses(rows) == {"sent": messages}
-    assert tally.extra == 0
