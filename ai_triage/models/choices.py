@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from ai_triage.providers.base import Decision, EmailType, Tone, Urgency
+from ai_triage.kinds import Decision, EmailType, Tone, Urgency
 
 DECISIONS = [(Decision.RESPOND, _("respond")), (Decision.IGNORE, _("ignore"))]
 EMAIL_TYPES = [

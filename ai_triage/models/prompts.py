@@ -8,7 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ai_triage.providers.base import Criteria
+from ai_triage.kinds import Criteria
 from common.ids import uuid7
 from tenants.models import Tenant
 

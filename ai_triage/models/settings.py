@@ -12,8 +12,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmailAccount
+from ai_triage.kinds import Tone
 from ai_triage.models.choices import EMAIL_TYPES, TONES
-from ai_triage.providers.base import Tone
 from common.ids import uuid7
 from tenants.models import Tenant
 
