@@ -53,6 +53,16 @@ def _ids_to_claim(*, at: datetime, most: int) -> list[int]:
     return ids
 
 
+def begin(row: TriageResult, *, at: datetime, lease: timedelta | None) -> TriageResult:
+    """Return a row that is not stored yet as claimed by its maker, or without a lease queued."""
+    if lease is None:
+        row.status, row.next_attempt_at, row.job_id = Status.QUEUED, at, uuid7()
+    else:
+        row.status, row.attempt, row.tries = Status.PROCESSING, 1, 1
+        row.lease_until = at + lease
+    return row
+
+
 def claim_one(row: TriageResult, *, at: datetime, lease: timedelta) -> bool:
     """Take a mail that waits or has failed; False where another was faster."""
     free = TriageResult.objects.filter(pk=row.pk, attempt=row.attempt)

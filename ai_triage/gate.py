@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import Lower
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
 from accounts.models import EmailAccount
 from ai_triage.kinds import EmailType
@@ -56,7 +57,11 @@ class Gated:
 def look(rows: Sequence[TriageResult], *, at: datetime) -> dict[int, Gated]:
     """Return by key what is known of each mail without judging its text."""
     known = _Known(rows, at=at)
-    return {row.pk: _gated(row, known) for row in rows}
+    found = {}
+    for row in rows:
+        with override(row.tenant.language):
+            found[row.pk] = _gated(row, known)
+    return found
 
 
 def _gated(row: TriageResult, known: _Known) -> Gated:
@@ -119,6 +124,9 @@ def _addresses(headers: Headers, *names: str) -> list[str]:
     return [address for name in names for address, _ in address_list(headers.get(name))]
 
 
+Answered = tuple[int, int, str, datetime | None]
+
+
 class _Known:
     """What the database knows about the mails, asked once for all of them."""
 
@@ -146,14 +154,14 @@ class _Known:
 
     def is_answered(self, row: TriageResult) -> bool:
         return any(
-            tenant == row.tenant_id and thread == row.thread_id and at >= row.received_at
+            tenant == row.tenant_id and thread == row.thread_id and at and at >= row.received_at
             for pk, tenant, thread, at in self._answers
             if pk != row.pk
         )
 
     def _find_answers(
         self, rows: Sequence[TriageResult]
-    ) -> list[tuple[int, int, str, datetime]]:
+    ) -> list[tuple[int, int, str, datetime | None]]:
         if not self._threads:
             return []
         answered = TriageResult.objects.filter(
@@ -198,5 +206,3 @@ def _spellings(addresses: Iterable[str]) -> set[str]:
         local_part, at, domain = address.lower().rpartition("@")
         found |= {address.lower(), f"{local_part.partition('+')[0]}{at}{domain}"}
     return found - {""}
-
-

@@ -198,4 +198,3 @@ def _checked_metadata(metadata: Mapping[str, Any], *, attr: str) -> dict[str, An
         detail = f"At most {LONGEST_CUSTOM_FIELDS} characters of JSON."
         raise Refused(detail, code="max_length", attr=f"{attr}.custom_fields")
     return dict(metadata)
-

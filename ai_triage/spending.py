@@ -42,4 +42,3 @@ def forget_telling(tenant_id: int) -> None:
 def _day_begins(tenant: Tenant, *, at: datetime, days: int = 0) -> datetime:
     here = at.astimezone(tenant.zone) + timedelta(days=days)
     return here.replace(hour=0, minute=0, second=0, microsecond=0)
-

@@ -189,7 +189,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker takes all of them unless it has --queues.
-CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}}
+CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}, "triage": {}}
 CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2  # a clock set back is noticed as soon
 # Longer than clocks of hosts may differ, since it is the worker's clock that tells what expired;
@@ -199,6 +199,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "delivery.sweep",
         "schedule": 2.0,
+        "options": {"expires": BEAT_EXPIRES, "queue": "high"},
+    },
+    "triage-sweep": {
+        "task": "ai_triage.sweep",
+        "schedule": 5.0,
         "options": {"expires": BEAT_EXPIRES, "queue": "high"},
     },
     "tell-of-pauses": {
@@ -248,6 +253,8 @@ REQUEST_LIMIT_BYTES = 40 * 1024 * 1024
 MESSAGE_LIMIT_BYTES = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_LIMIT_BYTES
 SLOW_SECONDS = 1.0
+TRIAGE_DEADLINE = 25.0
+"""Seconds for which a request waits for a verdict."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.APIKeyAuthentication"],
