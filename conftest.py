@@ -15,18 +15,24 @@ pytest_plugins = ["tests.servers.fixtures"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run a journey, which brings its database, in the run of the suite on that database alone."""
-    if IS_LONG:
-        return
-    is_mysql = os.environ.get("DATABASE_URL", "").startswith("mysql:")
-    left = [item for item in items if is_journey(item) and needs_production(item) is not is_mysql]
+    """Leave out what belongs to another run of the suite."""
+    left = [item for item in items if is_elsewhere(item) or is_unpaid(item)]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
 
 
-def is_journey(item: pytest.Item) -> bool:
-    return item.get_closest_marker("journey") is not None
+def is_elsewhere(item: pytest.Item) -> bool:
+    """Whether a journey, which brings its database, runs in the run on that kind alone."""
+    if IS_LONG or item.get_closest_marker("journey") is None:
+        return False
+    is_mysql = os.environ.get("DATABASE_URL", "").startswith("mysql:")
+    return needs_production(item) is not is_mysql
+
+
+def is_unpaid(item: pytest.Item) -> bool:
+    """Whether a test costs money and there is no key for it."""
+    return item.get_closest_marker("live") is not None and not os.environ.get("GEMINI_API_KEY")
 
 
 def needs_production(item: pytest.Item) -> bool:

@@ -1,0 +1,32 @@
+"""What a tenant's mail may cost on one of its days."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Q, Sum
+
+from ai_triage.models import Status, TriageResult, TriageSettings
+from tenants.models import Tenant
+
+
+def held_until(wants: TriageSettings, *, at: datetime) -> datetime | None:
+    """Return when models may be asked again for the tenant, None where they may now."""
+    limit = wants.daily_cost_limit
+    if limit is None or spent_today(wants.tenant, at=at) < limit:
+        return None
+    return _day_begins(wants.tenant, at=at, days=1)
+
+
+def spent_today(tenant: Tenant, *, at: datetime) -> Decimal:
+    """Return the cost of the tenant's day up to now in US dollars."""
+    begin = _day_begins(tenant, at=at)
+    failed = Q(status=Status.FAILED, updated_at__gte=begin)
+    today = TriageResult.objects.for_tenant(tenant).filter(Q(processed_at__gte=begin) | failed)
+    return today.aggregate(spent=Sum("cost"))["spent"] or Decimal(0)
+
+
+def _day_begins(tenant: Tenant, *, at: datetime, days: int = 0) -> datetime:
+    here = at.astimezone(tenant.zone) + timedelta(days=days)
+    return here.replace(hour=0, minute=0, second=0, microsecond=0)
