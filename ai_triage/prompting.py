@@ -92,14 +92,7 @@ def company_of(tenant: Tenant) -> Company:
 
 def ensure_default(tenant: Tenant) -> Prompt:
     """Return the tenant's active prompt; where there is none, ``default``, made if need be."""
-    found = Prompt.objects.filter(active_for=tenant).first()
-    if found:
-        return found
-    try:
-        with transaction.atomic():
-            return _make_default(tenant)
-    except IntegrityError:  # somebody did so at the same moment
-        return Prompt.objects.get(active_for=tenant)
+    return _active(tenant) or _make_default(tenant)
 
 
 # Writing
@@ -166,8 +159,7 @@ def activate(prompt: Prompt) -> None:
         Conflict: the prompt was deleted meanwhile.
     """
     with transaction.atomic():
-        # One at a time: two at once would both find the other's row still inactive.
-        Tenant.objects.select_for_update().get(pk=prompt.tenant_id)
+        _lock(prompt.tenant)
         mine = Prompt.objects.filter(tenant_id=prompt.tenant_id)
         mine.exclude(pk=prompt.pk).exclude(active_for=None).update(active_for=None)
         if not mine.filter(pk=prompt.pk).update(active_for=prompt.tenant_id):
@@ -201,7 +193,15 @@ def _is_in_b(experiment: Experiment, sender: str) -> bool:
     return int.from_bytes(digest[:8], "big") % 100 < experiment.share_b
 
 
+def _active(tenant: Tenant) -> Prompt | None:
+    return Prompt.objects.filter(active_for=tenant).first()
+
+
+@transaction.atomic
 def _make_default(tenant: Tenant) -> Prompt:
+    _lock(tenant)
+    if active := _active(tenant):
+        return active
     prompt, is_new = Prompt.objects.get_or_create(tenant=tenant, name=DEFAULT)
     if is_new:
         PromptVersion.objects.create(
@@ -213,6 +213,11 @@ def _make_default(tenant: Tenant) -> Prompt:
         )
     activate(prompt)
     return prompt
+
+
+def _lock(tenant: Tenant) -> None:
+    """Let one at a time choose the active prompt; asked first, or two would block each other."""
+    Tenant.objects.select_for_update().get(pk=tenant.pk)
 
 
 def _store(
