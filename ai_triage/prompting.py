@@ -70,13 +70,7 @@ def current(tenant: Tenant) -> PromptVersion:
     versions = PromptVersion.objects.select_related("prompt").filter(
         prompt__active_for=tenant, number=F("prompt__version")
     )
-    return versions.first() or latest(ensure_default(tenant))
-
-
-def latest(prompt: Prompt) -> PromptVersion:
-    """Return the version of ``prompt`` that is in use, whatever number ``prompt`` remembers."""
-    versions = PromptVersion.objects.select_related("prompt")
-    return versions.get(prompt_id=prompt.pk, number=F("prompt__version"))
+    return versions.first() or ensure_default(tenant).in_use
 
 
 def company_of(tenant: Tenant) -> Company:
@@ -112,6 +106,7 @@ def create(tenant: Tenant, given: Changes, *, author: str) -> Prompt:
     Raises:
         Refused: the name is taken or not usable, or a text is empty, too long or not printable.
     """
+    ensure_default(tenant)  # its name is taken before anybody can take it
     name = _checked_name(given.name or "", tenant=tenant)
     content = _content(given, PromptVersion(system_prompt="", respond_to=[], ignore=[]))
     try:
@@ -230,11 +225,12 @@ def _store(
         raise _gone()
     prompt.refresh_from_db()
     if not changes.has_content:
-        return latest(prompt)
+        return prompt.in_use
     content = _content(changes, prompt.versions.order_by("-number")[0])
-    return PromptVersion.objects.create(
+    prompt.in_use = PromptVersion.objects.create(
         prompt=prompt, number=prompt.version, author=author, **content
     )
+    return prompt.in_use
 
 
 def _content(changes: Changes, base: PromptVersion) -> dict[str, object]:
