@@ -9,7 +9,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from ai_triage.models import (
@@ -33,6 +33,10 @@ MOST_RULES = 50
 LONGEST_RULE = 500
 # C0 without tab and line feed, DEL, C1 and half characters.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+_NOTHING = PromptVersion(system_prompt="", respond_to=[], ignore=[])
+_STORED = PromptVersion(system_prompt="stands for what was checked before")
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,11 @@ def create(tenant: Tenant, given: Changes, *, author: str) -> Prompt:
         Refused: the name is taken or not usable, or a text is empty, too long or not printable.
     """
     ensure_default(tenant)  # its name is taken before anybody can take it
-    name = _checked_name(given.name or "", tenant=tenant)
-    content = _content(given, PromptVersion(system_prompt="", respond_to=[], ignore=[]))
+    check(tenant, given)
+    content = _content(given, _NOTHING)
     try:
         with transaction.atomic():
-            prompt = Prompt.objects.create(tenant=tenant, name=name, created_by=author)
+            prompt = Prompt.objects.create(tenant=tenant, name=given.name or "", created_by=author)
             PromptVersion.objects.create(prompt=prompt, number=1, author=author, **content)
     except IntegrityError as error:  # somebody took the name at the same moment
         raise _taken() from error
@@ -128,15 +132,23 @@ def change(prompt: Prompt, changes: Changes, *, author: str) -> PromptVersion:
         Refused: as :func:`create`.
         Conflict: the prompt was deleted meanwhile.
     """
-    columns: dict[str, object] = {"updated_at": timezone.now()}
-    if changes.name is not None:
-        columns["name"] = _checked_name(changes.name, tenant=prompt.tenant, own=prompt)
-    _content(changes, PromptVersion(system_prompt="-"))  # refuse before a row is locked
+    check(prompt.tenant, changes, prompt=prompt)
     try:
         with transaction.atomic():
-            return _store(prompt, changes, columns, author=author)
+            return _store(prompt, changes, author=author)
     except IntegrityError as error:
         raise _taken() from error
+
+
+def check(tenant: Tenant, given: Changes, *, prompt: Prompt | None = None) -> None:
+    """Refuse what can't be stored as a new prompt, or over ``prompt``.
+
+    Raises:
+        Refused: as :func:`create`.
+    """
+    if prompt is None or given.name is not None:
+        _check_name(given.name or "", tenant=tenant, own=prompt)
+    _content(given, _STORED if prompt else _NOTHING)
 
 
 def restore(version: PromptVersion, *, author: str) -> PromptVersion:
@@ -169,13 +181,21 @@ def delete(prompt: Prompt) -> None:
         Conflict: ``in_use``: it is active, in a trial, or stored results name it.
     """
     in_use = Conflict("This prompt is active or has judged mail; it stays.", code="in_use")
-    used = TriageResult.objects.filter(prompt__prompt=prompt).exists()
-    if used or Prompt.objects.filter(pk=prompt.pk).exclude(active_for=None).exists():
+    if is_used(prompt):
         raise in_use
     try:
         prompt.delete()
-    except (models.ProtectedError, IntegrityError) as error:
+    except (models.ProtectedError, IntegrityError) as error:  # a trial began meanwhile
         raise in_use from error
+
+
+def is_used(prompt: Prompt) -> bool:
+    """Tell whether it is active, in a trial, or named by stored results."""
+    return (
+        Prompt.objects.filter(pk=prompt.pk).exclude(active_for=None).exists()
+        or Experiment.objects.filter(Q(a__prompt=prompt) | Q(b__prompt=prompt)).exists()
+        or TriageResult.objects.filter(prompt__prompt=prompt).exists()
+    )
 
 
 def _experiments() -> models.QuerySet[Experiment]:
@@ -215,10 +235,11 @@ def _lock(tenant: Tenant) -> None:
     Tenant.objects.select_for_update().get(pk=tenant.pk)
 
 
-def _store(
-    prompt: Prompt, changes: Changes, columns: dict[str, object], *, author: str
-) -> PromptVersion:
+def _store(prompt: Prompt, changes: Changes, *, author: str) -> PromptVersion:
     """The update comes first: its lock makes everybody else wait for the number."""
+    columns: dict[str, object] = {"updated_at": timezone.now()}
+    if changes.name is not None:
+        columns["name"] = changes.name
     if changes.has_content:
         columns["version"] = F("version") + 1
     if not Prompt.objects.filter(pk=prompt.pk).update(**columns):
@@ -273,7 +294,7 @@ def _checked_rules(name: str, given: Sequence[str] | None, stored: Sequence[str]
     return [rule.strip() for rule in given]
 
 
-def _checked_name(name: str, *, tenant: Tenant, own: Prompt | None = None) -> str:
+def _check_name(name: str, *, tenant: Tenant, own: Prompt | None) -> None:
     """A name leads to its prompt, so it is no id and none of our own paths."""
     if name.lower() in RESERVED or _is_id(name):
         raise Refused("This name is not possible.", attr="name")
@@ -282,7 +303,6 @@ def _checked_name(name: str, *, tenant: Tenant, own: Prompt | None = None) -> st
         others = others.exclude(pk=own.pk)
     if others.exists():
         raise _taken()
-    return name
 
 
 def _is_id(name: str) -> bool:
