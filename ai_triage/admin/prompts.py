@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -24,9 +25,10 @@ from ai_triage.differences import Change, as_text, differences
 from ai_triage.models import Prompt, PromptVersion
 from common.errors import Conflict, Refused
 from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
+from tenants.roles import LEAST_ROLE, Verb
 
 PAGE = "admin:ai_triage_prompt_change"
-CONTENT = ("system_prompt", "respond_to", "ignore")
+CONTENT = frozenset(["system_prompt", "respond_to", "ignore"])
 LINK = "text-primary-600 dark:text-primary-500"
 
 
@@ -77,6 +79,8 @@ class PromptForm(OneTenantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in CONTENT & self.fields.keys():
+            self.fields[name].label = capfirst(self.fields[name].label)
         if self.instance.pk:
             version = self.instance.in_use
             self.initial.update({name: getattr(version, name) for name in CONTENT})
@@ -150,6 +154,7 @@ class VersionInline(ReadOnlyInline):
 class PromptAdmin(TenantAdmin):
     """Saving goes through the services, so each change of the text makes a version."""
 
+    change_role = LEAST_ROLE[Verb.EDIT_PROMPTS]
     form = PromptForm
     inlines = [VersionInline]
     list_display = ["name", "is_in_use", "version", "created_by", "updated_at", "tenant"]

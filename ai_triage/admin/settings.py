@@ -16,7 +16,7 @@ from common.addresses import parse_address
 from common.errors import Refused
 from common.text import check_text
 from tenants.admin_base import OneTenantForm, TenantAdmin
-from tenants.models import Role
+from tenants.roles import LEAST_ROLE, Verb
 
 
 class SettingsForm(OneTenantForm):
@@ -72,7 +72,7 @@ class RuleInline(TabularInline):  # type: ignore[misc]  # unfold has no types
 class SettingsAdmin(TenantAdmin):
     """One row a tenant: it costs money and lets mail out, so it takes an administrator."""
 
-    change_role = Role.ADMIN
+    change_role = LEAST_ROLE[Verb.MANAGE_TRIAGE]
     form = SettingsForm
     inlines = [RuleInline]
     list_display = ["tenant", "company_name", "review_below", "daily_cost_limit"]
@@ -102,6 +102,7 @@ class SettingsAdmin(TenantAdmin):
 class SnippetAdmin(TenantAdmin):
     """What staff know, offered to the model where a mail asks something like it."""
 
+    change_role = LEAST_ROLE[Verb.EDIT_PROMPTS]
     list_display = ["question", "valid_until", "created_by", "updated_at", "tenant"]
     list_filter = ["tenant", "valid_until"]
     list_select_related = ["tenant"]

@@ -23,6 +23,7 @@ from ai_triage.comparison import Arm, Comparison, Outcome
 from ai_triage.models import Experiment
 from common.errors import Conflict, Refused
 from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.roles import LEAST_ROLE, Verb
 
 PAGE = "admin:ai_triage_experiment_change"
 VERDICTS = {
@@ -54,6 +55,7 @@ class TrialForm(OneTenantForm):
 class TrialAdmin(TenantAdmin):
     """A trial is started by adding it; after that it can only end."""
 
+    change_role = LEAST_ROLE[Verb.EDIT_PROMPTS]
     form = TrialForm
     list_display = ["name", "a", "b", "share_b", "is_running", "started_at", "ended_at", "tenant"]
     list_filter = ["tenant"]
@@ -174,7 +176,7 @@ def share(arm: Arm) -> str:
 
 def difference(found: Comparison) -> str:
     """Return B less A in points, with the interval that holds however often one looks."""
-    text = _("B less A: %(difference)s points, surely between %(low)s and %(high)s (95 %%).")
+    text = _("B less A: %(difference)s points, with 95 %% certainty %(low)s to %(high)s.")
     return text % {
         "difference": points(found.difference),
         "low": points(found.low),
