@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, path
+from django.urls import path
 
-from ai_triage.api.prompts import PromptViewSet, VersionViewSet
+from ai_triage.api import prompts, views
 
-prompts: list[URLPattern] = [
-    path("prompts", PromptViewSet.as_view({"get": "list", "post": "create"})),
-    path("prompts/current", PromptViewSet.as_view({"get": "current"})),
+urlpatterns = [
+    path("emails/process", views.ProcessView.as_view(), name="emails-process"),
+    path("emails/process-batch", views.ProcessBatchView.as_view(), name="emails-process-batch"),
+    path("emails", views.EmailViewSet.as_view({"get": "list"}), name="emails"),
+    # An id may hold slashes, so what hangs below it comes first.
+    path("emails/<path:email_id>/status", views.StatusView.as_view(), name="email-status"),
+    path("emails/<path:email_id>", views.EmailViewSet.as_view({"get": "retrieve"}), name="email"),
+    path("prompts", prompts.PromptViewSet.as_view({"get": "list", "post": "create"})),
+    path("prompts/current", prompts.PromptViewSet.as_view({"get": "current"})),
     path(
         "prompts/<str:ref>",
-        PromptViewSet.as_view(
+        prompts.PromptViewSet.as_view(
             {
                 "get": "retrieve",
                 "put": "update",
@@ -20,8 +26,6 @@ prompts: list[URLPattern] = [
             }
         ),
     ),
-    path("prompts/<str:ref>/activate", PromptViewSet.as_view({"post": "activate"})),
-    path("prompts/<str:ref>/versions", VersionViewSet.as_view({"get": "list"})),
+    path("prompts/<str:ref>/activate", prompts.PromptViewSet.as_view({"post": "activate"})),
+    path("prompts/<str:ref>/versions", prompts.VersionViewSet.as_view({"get": "list"})),
 ]
-
-urlpatterns: list[URLPattern] = [*prompts]

@@ -20,5 +20,5 @@ def add(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ai_triage", "0002_prompts_review_time")]
+    dependencies = [("ai_triage", "0003_core")]
     operations = [migrations.RunPython(add, migrations.RunPython.noop)]
