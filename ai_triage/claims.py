@@ -164,6 +164,7 @@ def hold_for_cost(row: TriageResult, *, at: datetime, until: datetime, detail: s
     """Put the mail back until its tenant may spend again; a person may look meanwhile."""
     review = {"needs_review": True, "review_reason": ReviewReason.COST_LIMIT}
     code = ReviewReason.COST_LIMIT.value
+    logger.warning("the day's cost limit is reached", extra={"tenant": row.tenant_id})
     return defer(row, at=at, until=until, code=code, detail=detail, counts=False, **review)
 
 

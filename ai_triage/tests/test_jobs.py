@@ -10,16 +10,20 @@ from threading import Barrier
 
 import pytest
 from celery import current_app
+from django.contrib.auth.models import User
+from django.core import mail
 from django.core.cache import cache
 from django.db import connections
 from django.utils import timezone
 
 from ai_triage import cases, claims, jobs
+from ai_triage.alerts import tell_of_cost_limits
 from ai_triage.jobs import Drain
 from ai_triage.models import ReviewReason, Status, TriageResult, TriageSettings
 from ai_triage.signals import triage_completed, triage_failed
 from ai_triage.tests.mails import BATCH, EMAILS, PROCESS, QUESTION, questions
 from delivery import stopping
+from tenants.models import Membership, Role
 from tests.servers.google import BAD_KEY, rate_limited
 from tests.servers.model_server import HANG, verdict
 from tests.servers.waiting import until
@@ -227,8 +231,12 @@ def test_one_tenants_thousand_mails_do_not_hold_up_anothers(api, other_api, goog
 
 
 def test_past_the_days_cost_limit_mail_waits_for_the_next_day_and_a_person_sees_it(
-    tenant, api, google, caplog
+    tenant, other_tenant, api, google
 ):
+    for one in (tenant, other_tenant):
+        user = User.objects.create_user(one.slug, email="owner@staff.test")
+        Membership.objects.create(tenant=one, user=user, role=Role.OWNER)
+    TriageSettings.objects.create(tenant=other_tenant, daily_cost_limit=0)
     TriageSettings.objects.create(tenant=tenant, daily_cost_limit=Decimal("0.01"))
     first, second, third = questions(3)
     hand_in(api, first)
@@ -246,8 +254,11 @@ def test_past_the_days_cost_limit_mail_waits_for_the_next_day_and_a_person_sees_
     assert (row.status, row.error_code) == (Status.QUEUED, "cost_limit")
     assert (midnight.hour, midnight.minute, midnight > timezone.now()) == (0, 0, True)
     assert TriageResult.objects.waiting_for_review().count() == 2
-    told = [one for one in caplog.records if "cost limit" in one.getMessage()]
-    assert len(told) == 1
+    assert [tell_of_cost_limits(at=timezone.now()) for _ in range(2)] == [1, 0]
+    (told,) = mail.outbox
+    assert (told.to, "0.01" in told.body) == (["owner@staff.test"], True)
+    tomorrow = timezone.now() + timedelta(days=1)
+    assert tell_of_cost_limits(at=tomorrow) == 1
     TriageResult.objects.filter(email_id="q0").update(
         processed_at=timezone.now() - timedelta(days=2)
     )
