@@ -10,11 +10,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from ai_triage import learning
+from ai_triage import learning, prompting, trials
 from ai_triage.models import Action, Feedback, Snippet, TriageResult
 from ai_triage.models.results import key_of
+from ai_triage.prompting import Changes
+from ai_triage.tests.mails import EMAILS, PROCESS, QUESTION, questions
 from ai_triage.tests.rows import reviewed, triaged
 from tenants.models import Mode
+from tests.servers.google import content_of, system_of
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 25)
@@ -225,3 +228,38 @@ def test_five_hundred_reviews_and_two_hundred_snippets_take_milliseconds(tenant)
 
     assert {queries for _, queries in timed} == {5}
     assert min(seconds for seconds, _ in timed) < 0.03  # of the processor; some 8 ms
+
+
+# In use
+
+
+def test_what_was_used_reaches_the_model_and_is_shown_on_the_result(api, tenant, google):
+    reviewed(tenant, "earlier", said={"urgency": "high"})
+    known = snippet(tenant, "Qual é o prazo de entrega?", "Cinco dias úteis.")
+    mail = QUESTION | {"subject": MAIL["subject"], "body": MAIL["body"]}
+
+    assert api.post(PROCESS, mail).status_code == 200
+
+    [request] = google.requests
+    assert "qual é o prazo de entrega para o Porto?\n→ respond, question, high" in content_of(
+        request
+    )
+    assert "Qual é o prazo de entrega? → Cinco dias úteis." in system_of(request)
+    shown = api.get(f"{EMAILS}/{mail['email_id']}").json()
+    assert [use["id"] for use in shown["used_examples"]] == ["earlier"]
+    assert [use["id"] for use in shown["used_snippets"]] == [str(known.public_id)]
+    assert 0.1 <= shown["used_examples"][0]["likeness"] <= 1
+
+
+def test_a_trial_judges_each_sender_by_one_version_and_the_result_names_it(api, tenant, google):
+    prompt = prompting.ensure_default(tenant)
+    a, b = prompt.in_use, prompting.change(prompt, Changes(system_prompt="Só B."), author="ana")
+    trial = trials.start(tenant, name="t", a=a, b=b, share_b=50, author="ana")
+
+    answers = [api.post(PROCESS, mail).json() for mail in questions(12)]
+
+    judged_by = [answer["prompt"]["version"] for answer in answers]
+    assert set(judged_by) == {1, 2}
+    told_b = ["Só B." in system_of(request) for request in google.requests]
+    assert told_b == [version == 2 for version in judged_by]
+    assert TriageResult.objects.filter(experiment=trial).count() == 12
