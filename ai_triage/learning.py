@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Generic, TypedDict, TypeVar
 
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Left
 
 from ai_triage import linear
 from ai_triage.features import features
 from ai_triage.judging import opinion
 from ai_triage.language import language_of
+from ai_triage.models import Feedback, Status, TriageResult
 from ai_triage.models import Snippet as SnippetRow
-from ai_triage.models import Status, TriageResult
 from ai_triage.own_words import own_words
 from ai_triage.providers.base import Example, Snippet
 from ai_triage.similarity import body_hash, fingerprint, overlap
@@ -26,9 +27,13 @@ LEAST_ALIKE = 0.1
 LONGEST_BODY = 4000
 KEPT = 4000
 
+_LAST_SAID = Subquery(
+    Feedback.objects.filter(result=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+)
+
 T = TypeVar("T")
 E = TypeVar("E")
-Key = tuple[int, datetime]
+Key = tuple[int, Hashable]
 
 
 class Use(TypedDict):
@@ -62,7 +67,7 @@ class Reviewed:
 
 
 class Memory(Generic[E]):
-    """What a process remembers of rows by key and time of change; the oldest go first."""
+    """What a process remembers of rows by key and state; the oldest go first."""
 
     def __init__(self, most: int = KEPT) -> None:
         self._entries: dict[Key, E] = {}
@@ -105,8 +110,9 @@ def examples_for(
     rows = TriageResult.objects.for_tenant(tenant).filter(
         mode__in={Mode.LIVE, Mode(mode)}, status=Status.COMPLETED, reviewed_at__isnull=False
     )
-    latest = rows.order_by("-reviewed_at").values_list("pk", "reviewed_at")[:MOST_REVIEWED]
-    known = _reviewed.of([(pk, at) for pk, at in latest if at], _load_reviewed)
+    latest = rows.order_by("-reviewed_at").annotate(said=_LAST_SAID)[:MOST_REVIEWED]
+    states = latest.values_list("pk", "reviewed_at", "said")
+    known = _reviewed.of([(pk, (at, said)) for pk, at, said in states if said], _load_reviewed)
     likeness = _nearest(
         mail.bits,
         ((key, one.bits) for key, one in known.items() if _may_teach(one, mail)),
@@ -171,10 +177,10 @@ def _load_reviewed(keys: list[Key]) -> dict[Key, Reviewed]:
         TriageResult.objects.filter(pk__in=[pk for pk, _ in keys])
         .prefetch_related("feedback")
         .annotate(start=Left("body", LONGEST_BODY))
-        .only("from_address", "subject", "decision", "email_type", "urgency", "reviewed_at")
+        .only("from_address", "subject", "decision", "email_type", "urgency")
     )
-    by_key = {(row.pk, row.reviewed_at): row for row in rows}
-    return {key: _of_row(by_key[key]) for key in keys if key in by_key}
+    by_pk = {row.pk: row for row in rows}
+    return {key: _of_row(by_pk[key[0]]) for key in keys if key[0] in by_pk}
 
 
 def _of_row(row: Any) -> Reviewed:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from ai_triage.models import (
@@ -33,6 +33,10 @@ MOST_RULES = 50
 LONGEST_RULE = 500
 # C0 without tab and line feed, DEL, C1 and half characters.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+_NOTHING = PromptVersion(system_prompt="", respond_to=[], ignore=[])
+_STORED = PromptVersion(system_prompt="stands for what was checked before")
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,7 @@ def current(tenant: Tenant) -> PromptVersion:
     versions = PromptVersion.objects.select_related("prompt").filter(
         prompt__active_for=tenant, number=F("prompt__version")
     )
-    return versions.first() or latest(ensure_default(tenant))
-
-
-def latest(prompt: Prompt) -> PromptVersion:
-    """Return the version of ``prompt`` that is in use, whatever number ``prompt`` remembers."""
-    versions = PromptVersion.objects.select_related("prompt")
-    return versions.get(prompt_id=prompt.pk, number=F("prompt__version"))
+    return versions.first() or ensure_default(tenant).in_use
 
 
 def company_of(tenant: Tenant) -> Company:
@@ -92,14 +90,7 @@ def company_of(tenant: Tenant) -> Company:
 
 def ensure_default(tenant: Tenant) -> Prompt:
     """Return the tenant's active prompt; where there is none, ``default``, made if need be."""
-    found = Prompt.objects.filter(active_for=tenant).first()
-    if found:
-        return found
-    try:
-        with transaction.atomic():
-            return _make_default(tenant)
-    except IntegrityError:  # somebody did so at the same moment
-        return Prompt.objects.get(active_for=tenant)
+    return _active(tenant) or _make_default(tenant)
 
 
 # Writing
@@ -119,11 +110,12 @@ def create(tenant: Tenant, given: Changes, *, author: str) -> Prompt:
     Raises:
         Refused: the name is taken or not usable, or a text is empty, too long or not printable.
     """
-    name = _checked_name(given.name or "", tenant=tenant)
-    content = _content(given, PromptVersion(system_prompt="", respond_to=[], ignore=[]))
+    ensure_default(tenant)  # its name is taken before anybody can take it
+    check(tenant, given)
+    content = _content(given, _NOTHING)
     try:
         with transaction.atomic():
-            prompt = Prompt.objects.create(tenant=tenant, name=name, created_by=author)
+            prompt = Prompt.objects.create(tenant=tenant, name=given.name or "", created_by=author)
             PromptVersion.objects.create(prompt=prompt, number=1, author=author, **content)
     except IntegrityError as error:  # somebody took the name at the same moment
         raise _taken() from error
@@ -140,15 +132,23 @@ def change(prompt: Prompt, changes: Changes, *, author: str) -> PromptVersion:
         Refused: as :func:`create`.
         Conflict: the prompt was deleted meanwhile.
     """
-    columns: dict[str, object] = {"updated_at": timezone.now()}
-    if changes.name is not None:
-        columns["name"] = _checked_name(changes.name, tenant=prompt.tenant, own=prompt)
-    _content(changes, PromptVersion(system_prompt="-"))  # refuse before a row is locked
+    check(prompt.tenant, changes, prompt=prompt)
     try:
         with transaction.atomic():
-            return _store(prompt, changes, columns, author=author)
+            return _store(prompt, changes, author=author)
     except IntegrityError as error:
         raise _taken() from error
+
+
+def check(tenant: Tenant, given: Changes, *, prompt: Prompt | None = None) -> None:
+    """Refuse what can't be stored as a new prompt, or over ``prompt``.
+
+    Raises:
+        Refused: as :func:`create`.
+    """
+    if prompt is None or given.name is not None:
+        _check_name(given.name or "", tenant=tenant, own=prompt)
+    _content(given, _STORED if prompt else _NOTHING)
 
 
 def restore(version: PromptVersion, *, author: str) -> PromptVersion:
@@ -166,8 +166,7 @@ def activate(prompt: Prompt) -> None:
         Conflict: the prompt was deleted meanwhile.
     """
     with transaction.atomic():
-        # One at a time: two at once would both find the other's row still inactive.
-        Tenant.objects.select_for_update().get(pk=prompt.tenant_id)
+        _lock(prompt.tenant)
         mine = Prompt.objects.filter(tenant_id=prompt.tenant_id)
         mine.exclude(pk=prompt.pk).exclude(active_for=None).update(active_for=None)
         if not mine.filter(pk=prompt.pk).update(active_for=prompt.tenant_id):
@@ -182,13 +181,21 @@ def delete(prompt: Prompt) -> None:
         Conflict: ``in_use``: it is active, in a trial, or stored results name it.
     """
     in_use = Conflict("This prompt is active or has judged mail; it stays.", code="in_use")
-    used = TriageResult.objects.filter(prompt__prompt=prompt).exists()
-    if used or Prompt.objects.filter(pk=prompt.pk).exclude(active_for=None).exists():
+    if is_used(prompt):
         raise in_use
     try:
         prompt.delete()
-    except (models.ProtectedError, IntegrityError) as error:
+    except (models.ProtectedError, IntegrityError) as error:  # a trial began meanwhile
         raise in_use from error
+
+
+def is_used(prompt: Prompt) -> bool:
+    """Tell whether it is active, in a trial, or named by stored results."""
+    return (
+        Prompt.objects.filter(pk=prompt.pk).exclude(active_for=None).exists()
+        or Experiment.objects.filter(Q(a__prompt=prompt) | Q(b__prompt=prompt)).exists()
+        or TriageResult.objects.filter(prompt__prompt=prompt).exists()
+    )
 
 
 def _experiments() -> models.QuerySet[Experiment]:
@@ -201,7 +208,15 @@ def _is_in_b(experiment: Experiment, sender: str) -> bool:
     return int.from_bytes(digest[:8], "big") % 100 < experiment.share_b
 
 
+def _active(tenant: Tenant) -> Prompt | None:
+    return Prompt.objects.filter(active_for=tenant).first()
+
+
+@transaction.atomic
 def _make_default(tenant: Tenant) -> Prompt:
+    _lock(tenant)
+    if active := _active(tenant):
+        return active
     prompt, is_new = Prompt.objects.get_or_create(tenant=tenant, name=DEFAULT)
     if is_new:
         PromptVersion.objects.create(
@@ -215,21 +230,28 @@ def _make_default(tenant: Tenant) -> Prompt:
     return prompt
 
 
-def _store(
-    prompt: Prompt, changes: Changes, columns: dict[str, object], *, author: str
-) -> PromptVersion:
+def _lock(tenant: Tenant) -> None:
+    """Let one at a time choose the active prompt; asked first, or two would block each other."""
+    Tenant.objects.select_for_update().get(pk=tenant.pk)
+
+
+def _store(prompt: Prompt, changes: Changes, *, author: str) -> PromptVersion:
     """The update comes first: its lock makes everybody else wait for the number."""
+    columns: dict[str, object] = {"updated_at": timezone.now()}
+    if changes.name is not None:
+        columns["name"] = changes.name
     if changes.has_content:
         columns["version"] = F("version") + 1
     if not Prompt.objects.filter(pk=prompt.pk).update(**columns):
         raise _gone()
     prompt.refresh_from_db()
     if not changes.has_content:
-        return latest(prompt)
+        return prompt.in_use
     content = _content(changes, prompt.versions.order_by("-number")[0])
-    return PromptVersion.objects.create(
+    prompt.in_use = PromptVersion.objects.create(
         prompt=prompt, number=prompt.version, author=author, **content
     )
+    return prompt.in_use
 
 
 def _content(changes: Changes, base: PromptVersion) -> dict[str, object]:
@@ -272,7 +294,7 @@ def _checked_rules(name: str, given: Sequence[str] | None, stored: Sequence[str]
     return [rule.strip() for rule in given]
 
 
-def _checked_name(name: str, *, tenant: Tenant, own: Prompt | None = None) -> str:
+def _check_name(name: str, *, tenant: Tenant, own: Prompt | None) -> None:
     """A name leads to its prompt, so it is no id and none of our own paths."""
     if name.lower() in RESERVED or _is_id(name):
         raise Refused("This name is not possible.", attr="name")
@@ -281,7 +303,6 @@ def _checked_name(name: str, *, tenant: Tenant, own: Prompt | None = None) -> st
         others = others.exclude(pk=own.pk)
     if others.exists():
         raise _taken()
-    return name
 
 
 def _is_id(name: str) -> bool:

@@ -23,6 +23,15 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         ],
     ),
     (
+        _("Triage"),
+        [
+            (_("Prompts"), "psychology", "ai_triage.Prompt"),
+            (_("Prompt trials"), "science", "ai_triage.Experiment"),
+            (_("Knowledge"), "menu_book", "ai_triage.Snippet"),
+            (_("Triage settings"), "tune", "ai_triage.TriageSettings"),
+        ],
+    ),
+    (
         _("Set-up"),
         [
             (_("Domains"), "dns", "domains.Domain"),

@@ -17,9 +17,11 @@ class Verb(StrEnum):
     SEND = "send"  # send, cancel, retry, reschedule
     EDIT_TEMPLATES = "edit_templates"
     EDIT_SUPPRESSIONS = "edit_suppressions"
+    EDIT_PROMPTS = "edit_prompts"  # and their trials, and knowledge
     MANAGE_DOMAINS = "manage_domains"
     MANAGE_ACCOUNTS = "manage_accounts"
     MANAGE_KEYS = "manage_keys"
+    MANAGE_TRIAGE = "manage_triage"
     MANAGE_TENANT = "manage_tenant"
     MANAGE_MEMBERS = "manage_members"
 
@@ -29,9 +31,11 @@ LEAST_ROLE: dict[Verb, Role] = {
     Verb.SEND: Role.EDITOR,
     Verb.EDIT_TEMPLATES: Role.EDITOR,
     Verb.EDIT_SUPPRESSIONS: Role.EDITOR,
+    Verb.EDIT_PROMPTS: Role.EDITOR,
     Verb.MANAGE_DOMAINS: Role.ADMIN,
     Verb.MANAGE_ACCOUNTS: Role.ADMIN,
     Verb.MANAGE_KEYS: Role.ADMIN,
+    Verb.MANAGE_TRIAGE: Role.ADMIN,
     Verb.MANAGE_TENANT: Role.OWNER,
     Verb.MANAGE_MEMBERS: Role.OWNER,
 }

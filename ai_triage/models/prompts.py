@@ -6,6 +6,8 @@ from typing import Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import F, Prefetch
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from ai_triage.kinds import Criteria
@@ -16,6 +18,11 @@ from tenants.models import Tenant
 class PromptQuerySet(models.QuerySet["Prompt"]):
     def for_tenant(self, tenant: Tenant) -> Self:
         return self.filter(tenant=tenant)
+
+    def with_version(self) -> Self:
+        """With ``in_use`` of all of them by one query."""
+        versions = PromptVersion.objects.filter(number=F("prompt__version"))
+        return self.prefetch_related(Prefetch("versions", versions, to_attr="fetched_version"))
 
 
 class Prompt(models.Model):
@@ -55,6 +62,12 @@ class Prompt(models.Model):
     @property
     def is_active(self) -> bool:
         return self.active_for_id is not None
+
+    @cached_property
+    def in_use(self) -> PromptVersion:
+        """The latest version; a list prefetches it."""
+        fetched: list[PromptVersion] | None = getattr(self, "fetched_version", None)
+        return fetched[0] if fetched else self.versions.get(number=F("prompt__version"))
 
 
 class PromptVersion(models.Model):

@@ -1,11 +1,13 @@
 """A mail in a prompt stays between its delimiters whatever it says."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ai_triage.evaluation.injections import PAYLOADS
 from ai_triage.prompt_text import DEFAULT_CRITERIA, DEFAULT_PROMPT, cut, render, scrub
-from ai_triage.providers.base import Company, Mail, Question
+from ai_triage.providers.base import Company, Mail, Question, Tone
 
 
 def question(body):
@@ -19,6 +21,17 @@ def test_the_fields_are_filled_once_and_the_mail_is_not_in_the_system_text():
     assert "recebidos pela Loja {signature} (setor: ferramentas)" in text.system
     assert "SEGREDO" not in text.system
     assert "SEGREDO" in text.content
+
+
+def test_what_a_company_leaves_empty_is_said_to_be_unknown_and_the_tone_is_its_own():
+    asked = replace(question("x"), company=Company("Loja"), tone=Tone.FRIENDLY)
+
+    system = render(asked).system
+
+    assert "(setor: não informado)" in system
+    assert "Endereço de suporte: não informado." in system
+    assert "assinado: Equipe Loja." in system
+    assert "Tom do rascunho: amigável." in system
 
 
 def test_delimiters_differ_each_time():

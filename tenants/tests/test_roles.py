@@ -10,8 +10,8 @@ from tenants.roles import LEAST_ROLE, Verb, may, reaches, roles_of, tenants_of
 
 pytestmark = pytest.mark.django_db
 
-EDITING = {Verb.SEND, Verb.EDIT_TEMPLATES, Verb.EDIT_SUPPRESSIONS}
-MANAGING = {Verb.MANAGE_DOMAINS, Verb.MANAGE_ACCOUNTS, Verb.MANAGE_KEYS}
+EDITING = {Verb.SEND, Verb.EDIT_TEMPLATES, Verb.EDIT_SUPPRESSIONS, Verb.EDIT_PROMPTS}
+MANAGING = {Verb.MANAGE_DOMAINS, Verb.MANAGE_ACCOUNTS, Verb.MANAGE_KEYS, Verb.MANAGE_TRIAGE}
 OWNING = {Verb.MANAGE_TENANT, Verb.MANAGE_MEMBERS}
 TABLE = {
     Role.VIEWER: {Verb.VIEW},

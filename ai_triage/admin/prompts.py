@@ -1,0 +1,377 @@
+"""Prompts for staff: written here, checked as by the API, their versions read and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from ai_triage import prompting
+from ai_triage.differences import Change, as_text, differences
+from ai_triage.models import Prompt, PromptVersion
+from common.errors import Conflict, Refused
+from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
+from tenants.roles import LEAST_ROLE, Verb
+
+PAGE = "admin:ai_triage_prompt_change"
+CONTENT = frozenset(["system_prompt", "respond_to", "ignore"])
+LINK = "text-primary-600 dark:text-primary-500"
+
+
+class PlainText(forms.CharField):
+    """A text of several lines, with line feeds alone whatever the browser sends."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def __init__(self, *, rows: int, **kwargs: Any) -> None:
+        super().__init__(strip=False, **kwargs)
+        self.widget.attrs["rows"] = rows
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+
+class Rules(forms.Field):
+    """A list of texts, one a line."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        if isinstance(value, list):
+            return value
+        return [line.strip() for line in (value or "").splitlines() if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class PromptForm(OneTenantForm):
+    """Asks the same rules as the API; ``seen`` is the version that the form was filled with."""
+
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    system_prompt = PlainText(
+        rows=24,
+        label=_("system prompt"),
+        help_text=_(
+            "{company_name}, {sector}, {support_address} and {signature} are filled from the "
+            "triage settings."
+        ),
+    )
+    respond_to = Rules(label=_("answer these"), required=False, help_text=_("One a line."))
+    ignore = Rules(label=_("ignore these"), required=False, help_text=_("One a line."))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in CONTENT & self.fields.keys():
+            self.fields[name].label = capfirst(self.fields[name].label)
+        if self.instance.pk:
+            version = self.instance.in_use
+            self.initial.update({name: getattr(version, name) for name in CONTENT})
+            self.initial["seen"] = version.number
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.errors:
+            self._check()
+        return cleaned
+
+    def given(self) -> prompting.Changes:
+        """Return what was entered; of a stored prompt the changes."""
+        names = ["name", *CONTENT]
+        if self.instance.pk:
+            names = [name for name in names if name in self.changed_data]
+        return prompting.Changes(**{name: self.cleaned_data[name] for name in names})
+
+    def _check(self) -> None:
+        stored = self.instance if self.instance.pk else None
+        if stored and self.cleaned_data["seen"] != stored.in_use.number:
+            text = _("Somebody made version %(number)d meanwhile. Copy your text and reload.")
+            self.add_error(None, text % {"number": stored.in_use.number})
+            return
+        tenant = stored.tenant if stored else self.cleaned_data["tenant"]
+        try:
+            prompting.check(tenant, self.given(), prompt=stored)
+        except Refused as refusal:
+            parts = (refusal.attr or "").split(".")
+            name = next((part for part in parts if part in self.fields), None)
+            self.add_error(name, refusal.detail)
+
+
+class VersionInline(ReadOnlyInline):
+    """The latest versions; each can be read, compared and restored."""
+
+    model = PromptVersion
+    fields = ["number", "author", "created_at", "compare", "restore"]
+    readonly_fields = fields
+    ordering = ["-number"]
+    per_page = 20
+    verbose_name_plural = _("versions")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PromptVersion]:
+        """A list of versions needs none of their texts."""
+        versions: QuerySet[PromptVersion] = super().get_queryset(request)
+        return versions.select_related("prompt").defer(*CONTENT)
+
+    def get_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
+        """Only who may change the prompt is offered to restore."""
+        may = self.admin_site._registry[Prompt].has_change_permission(request, obj)
+        return self.fields if may else [name for name in self.fields if name != "restore"]
+
+    @admin.display(description="")
+    def compare(self, version: PromptVersion) -> SafeString | str:
+        if version.number == 1:
+            return "–"
+        url = reverse("admin:ai_triage_prompt_compare", args=[version.prompt_id])
+        query = f"?old={version.number - 1}&new={version.number}"
+        return format_html('<a href="{}{}" class="{}">{}</a>', url, query, LINK, _("What changed"))
+
+    @admin.display(description="")
+    def restore(self, version: PromptVersion) -> SafeString | str:
+        if version.number == version.prompt.version:
+            return str(_("current"))
+        url = reverse("admin:ai_triage_prompt_restore", args=[version.prompt_id, version.number])
+        return button(url, _("Restore"))
+
+
+@admin.register(Prompt)
+class PromptAdmin(TenantAdmin):
+    """Saving goes through the services, so each change of the text makes a version."""
+
+    change_role = LEAST_ROLE[Verb.EDIT_PROMPTS]
+    form = PromptForm
+    inlines = [VersionInline]
+    list_display = ["name", "is_in_use", "version", "created_by", "updated_at", "tenant"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["name"]
+    ordering = ["tenant", "name"]
+    actions = ["activate"]
+    readonly_fields = ["is_in_use", "version", "created_by", "created_at", "activation"]
+    fieldsets = [
+        (None, {"fields": ["tenant", "name", "seen", "system_prompt"]}),
+        (_("Criteria"), {"fields": ["respond_to", "ignore"]}),
+    ]
+    state = (
+        _("State"),
+        {"fields": ["is_in_use", "version", "created_by", "created_at", "activation"]},
+    )
+
+    # Pages
+
+    def get_fieldsets(self, request: HttpRequest, obj: Prompt | None = None) -> list[Any]:
+        """Who may only read finds the text with its version."""
+        if obj is None:
+            return self.fieldsets
+        if not self.has_change_permission(request, obj):
+            return [(None, {"fields": ["tenant", "name", "shown_text"]}), self.state]
+        return [*self.fieldsets, self.state]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "shown_text"]
+
+    def get_inlines(self, request: HttpRequest, obj: Prompt | None) -> list[Any]:
+        return self.inlines if obj else []
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Prompt]:
+        prompts: QuerySet[Prompt] = super().get_queryset(request)
+        return prompts.select_related("tenant")
+
+    @admin.display(description=_("active"), boolean=True, ordering="active_for")
+    def is_in_use(self, prompt: Prompt) -> bool:
+        return prompt.is_active
+
+    @admin.display(description=_("text"))
+    def shown_text(self, prompt: Prompt) -> SafeString:
+        return as_written(as_text(prompt.in_use))
+
+    @admin.display(description="")
+    def activation(self, prompt: Prompt) -> SafeString | str:
+        if prompt.is_active:
+            return str(_("It judges the mail of its tenant."))
+        return button(reverse("admin:ai_triage_prompt_activate", args=[prompt.pk]), _("Activate"))
+
+    # Saving and deleting
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Tell staff who lose a race after their form was checked; nothing is stored then."""
+        try:
+            answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except (Refused, Conflict) as error:
+            self.message_user(request, error.detail, messages.ERROR)
+            return redirect(request.get_full_path())
+        return answer
+
+    def save_model(self, request: HttpRequest, obj: Prompt, form: PromptForm, change: bool) -> None:
+        author = request.user.get_username()
+        if change:
+            prompting.change(obj, form.given(), author=author)
+        else:
+            obj.pk = prompting.create(obj.tenant, form.given(), author=author).pk
+            obj.refresh_from_db()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        if used := [prompt for prompt in objs if prompting.is_used(prompt)]:
+            text = _("%(name)s is active, in a trial or has judged mail; it stays.")
+            return [], {}, set(), [text % {"name": prompt} for prompt in used]
+        return super().get_deleted_objects(objs, request)
+
+    def delete_model(self, request: HttpRequest, obj: Prompt) -> None:
+        prompting.delete(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Prompt]) -> None:
+        for prompt in queryset:
+            prompting.delete(prompt)
+
+    # Activating, comparing and restoring
+
+    @admin.action(description=_("Activate the selected prompt"), permissions=["change"])
+    def activate(self, request: HttpRequest, prompts: QuerySet[Prompt]) -> None:
+        chosen = list(prompts)
+        if len({prompt.tenant_id for prompt in chosen}) < len(chosen):
+            text = _("One prompt of a tenant is active; choose one of each.")
+            self.message_user(request, text, messages.ERROR)
+            return
+        for prompt in chosen:
+            self._activate(request, prompt)
+
+    def get_urls(self) -> list[URLPattern]:
+        view, name = self.admin_site.admin_view, "ai_triage_prompt"
+        own = [
+            path("<int:pk>/compare", view(self.compare_view), name=f"{name}_compare"),
+            path("<int:pk>/activate", view(self.activate_view), name=f"{name}_activate"),
+            path("<int:pk>/restore/<int:number>", view(self.restore_view), name=f"{name}_restore"),
+        ]
+        inherited: list[URLPattern] = super().get_urls()
+        return own + inherited
+
+    def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show what changed from version ``old`` to ``new``, by default the last change."""
+        prompt = self._prompt(request, pk)
+        versions = list(prompt.versions.all())
+        old = chosen(versions, request.GET.get("old"), position=1)
+        new = chosen(versions, request.GET.get("new"), position=0)
+        pieces = differences(as_text(old), as_text(new))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{prompt.name}: {old.number} → {new.number}",
+            "prompt": prompt,
+            "versions": versions,
+            "sides": [("old", _("From"), old), ("new", _("To"), new)],
+            "pieces": pieces,
+            "is_same": all(piece.change is Change.SAME for piece in pieces),
+        }
+        return TemplateResponse(request, "admin/ai_triage/prompt/compare.html", context)
+
+    @method_decorator(require_POST)
+    def activate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self._activate(request, self._own_prompt(request, pk))
+        return redirect(PAGE, pk)
+
+    @method_decorator(require_POST)
+    def restore_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        """Make a new version with the content of version ``number``."""
+        version = self._own_prompt(request, pk).versions.filter(number=number).first()
+        if version is None:
+            raise Http404
+        try:
+            prompting.restore(version, author=request.user.get_username())
+        except (Refused, Conflict) as error:
+            self.message_user(request, error.detail, messages.ERROR)
+        else:
+            text = _("The content of version %(number)d is a new version now.")
+            self.message_user(request, text % {"number": number}, messages.SUCCESS)
+        return redirect(PAGE, pk)
+
+    def _activate(self, request: HttpRequest, prompt: Prompt) -> None:
+        try:
+            prompting.activate(prompt)
+        except Conflict as error:
+            self.message_user(request, error.detail, messages.ERROR)
+        else:
+            text = _("%(name)s judges the mail of %(tenant)s from now on.")
+            named = {"name": prompt.name, "tenant": prompt.tenant}
+            self.message_user(request, text % named, messages.SUCCESS)
+
+    def _prompt(self, request: HttpRequest, pk: int) -> Prompt:
+        """Return the prompt, or 404 to everybody who may not see it."""
+        prompt: Prompt | None = self.get_object(request, str(pk))
+        if prompt is None or not self.has_view_permission(request, prompt):
+            raise Http404
+        return prompt
+
+    def _own_prompt(self, request: HttpRequest, pk: int) -> Prompt:
+        prompt = self._prompt(request, pk)
+        if not self.has_change_permission(request, prompt):
+            raise Http404
+        return prompt
+
+
+@admin.register(PromptVersion)
+class VersionAdmin(TenantAdmin):
+    """A version is read here, and never changed."""
+
+    tenant_path = "prompt__tenant"
+    change_role = None
+    list_display = ["prompt", "number", "author", "created_at"]
+    list_select_related = ["prompt"]
+    search_fields = ["prompt__name"]
+    ordering = ["-pk"]
+    fields = ["prompt", "number", "author", "created_at", "text"]
+    readonly_fields = ["text"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PromptVersion]:
+        versions: QuerySet[PromptVersion] = super().get_queryset(request)
+        return versions.select_related("prompt")
+
+    @admin.display(description=_("text"))
+    def text(self, version: PromptVersion) -> SafeString:
+        return as_written(as_text(version))
+
+
+def as_written(text: str) -> SafeString:
+    return format_html('<pre style="white-space:pre-wrap">{}</pre>', text)
+
+
+def button(url: str, label: Any) -> SafeString:
+    """Return a button of the page's own form, so that it carries the form's CSRF token."""
+    return format_html(
+        '<button type="submit" formaction="{}" formmethod="post" formnovalidate class="{}">{}'
+        "</button>",
+        url,
+        LINK,
+        label,
+    )
+
+
+def chosen(
+    versions: Sequence[PromptVersion], number: str | None, *, position: int
+) -> PromptVersion:
+    """Return the version of this number; without one that at ``position`` from the newest.
+
+    Raises:
+        Http404: there is no version of this number.
+    """
+    if number is None:
+        return versions[min(position, len(versions) - 1)]
+    found = next((version for version in versions if str(version.number) == number), None)
+    if found is None:
+        raise Http404
+    return found
