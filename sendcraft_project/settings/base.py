@@ -20,7 +20,6 @@ DEBUG = False
 DATA_DIR = Path(read.text("SENDCRAFT_DATA", str(BASE_DIR / "var"))).resolve()
 PORT = read.integer("SENDCRAFT_PORT", 8000, low=1, high=65535)
 CATCHER_PORT = read.integer("SENDCRAFT_CATCHER_PORT", 1025, low=1, high=65535)
-TRIAGE_PROVIDERS = ("gemini", "openai", "rules")
 PUBLIC_URL = read.url(
     "SENDCRAFT_PUBLIC_URL", f"http://localhost:{PORT}", schemes=("http", "https")
 ).rstrip("/")
@@ -318,6 +317,7 @@ OPENAI_MODEL = read.text("OPENAI_MODEL", "")
 OPENAI_BASE_URL = read.url(
     "OPENAI_BASE_URL", "https://api.openai.com/v1", schemes=("http", "https")
 )
+TRIAGE_PROVIDERS = ("gemini", "openai", "rules")
 TRIAGE_PROVIDER = read.choice(
     "TRIAGE_PROVIDER", "gemini" if GEMINI_API_KEY else "rules", TRIAGE_PROVIDERS
 )
