@@ -205,6 +205,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": BEAT_EXPIRES},
     },
+    "keep-up-triage-analytics": {
+        "task": "ai_triage.keep_up_analytics",
+        "schedule": 60.0,
+        "options": {"expires": BEAT_EXPIRES},
+    },
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
