@@ -20,6 +20,7 @@ DEBUG = False
 DATA_DIR = Path(read.text("SENDCRAFT_DATA", str(BASE_DIR / "var"))).resolve()
 PORT = read.integer("SENDCRAFT_PORT", 8000, low=1, high=65535)
 CATCHER_PORT = read.integer("SENDCRAFT_CATCHER_PORT", 1025, low=1, high=65535)
+TRIAGE_PROVIDERS = ("gemini", "openai", "rules")
 PUBLIC_URL = read.url(
     "SENDCRAFT_PUBLIC_URL", f"http://localhost:{PORT}", schemes=("http", "https")
 ).rstrip("/")
@@ -319,6 +320,22 @@ DNS_RESOLVERS = read.listed(
     pattern=r"(\[[0-9a-fA-F:]+\]|[0-9.]+):\d{1,5}",
     wanted="a comma-separated list of address:port",
 )
+# Who judges inbound mail. Base URLs are the operator's own choice, so they may be private.
+GEMINI_API_KEY = read.text("GEMINI_API_KEY", "")
+GEMINI_MODEL = read.text("GEMINI_MODEL", "gemini-3.5-flash-lite")
+GEMINI_BASE_URL = read.url(
+    "GEMINI_BASE_URL", "https://generativelanguage.googleapis.com", schemes=("http", "https")
+)
+OPENAI_API_KEY = read.text("OPENAI_API_KEY", "")
+OPENAI_MODEL = read.text("OPENAI_MODEL", "")
+OPENAI_BASE_URL = read.url(
+    "OPENAI_BASE_URL", "https://api.openai.com/v1", schemes=("http", "https")
+)
+TRIAGE_PROVIDER = read.choice(
+    "TRIAGE_PROVIDER", "gemini" if GEMINI_API_KEY else "rules", TRIAGE_PROVIDERS
+)
+TRIAGE_FALLBACK = read.choice("TRIAGE_FALLBACK", "none", ("none", *TRIAGE_PROVIDERS))
+
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
