@@ -167,6 +167,7 @@ class TriageResult(models.Model):
             models.Index(fields=["status", "lease_until"], name="triage_by_lease"),
             models.Index(fields=["tenant", "processed_at"], name="triage_by_time"),
             models.Index(fields=["tenant", "needs_review", "reviewed_at"], name="triage_by_review"),
+            models.Index(fields=["tenant", "reviewed_at"], name="triage_by_review_time"),
             models.Index(fields=["tenant", "cache_key"], name="triage_by_cache_key"),
             models.Index(fields=["tenant", "thread_id"], name="triage_by_thread"),
             models.Index(fields=["tenant", "from_address"], name="triage_by_sender"),
