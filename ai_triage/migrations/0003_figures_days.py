@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ai_triage', '0001_initial'),
+        ('ai_triage', '0002_prompts_review_time'),
         ('tenants', '0001_initial'),
     ]
 
