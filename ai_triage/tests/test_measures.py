@@ -24,14 +24,15 @@ FOUR = [
 
 def test_figures_of_four_mails():
     figures = measure(FOUR)
-    assert (figures.accuracy, figures.precision, figures.recall) == (0.5, 0.5, 0.5)
+    shares = (figures.accuracy, figures.precision, figures.recall)
+    assert [share.value for share in shares] == [0.5, 0.5, 0.5]
     assert figures.macro_f1 == pytest.approx((0.8 + 0 + 1) / 3)
-    assert figures.urgency_recall == 0
+    assert figures.urgency_recall.value == 0
     assert figures.calibration_error == pytest.approx(0.4)
 
 
 def test_nothing_measured_is_zero():
-    assert measure([]).accuracy == 0
+    assert measure([]).accuracy.value == 0
     assert calibration_error([]) == 0
 
 
