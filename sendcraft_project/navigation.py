@@ -23,6 +23,13 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         ],
     ),
     (
+        _("Triage"),
+        [
+            (_("Triage by day"), "monitoring", "ai_triage.TriageAnalytics"),
+            (_("Evaluations"), "science", "ai_triage.EvaluationRun"),
+        ],
+    ),
+    (
         _("Set-up"),
         [
             (_("Domains"), "dns", "domains.Domain"),
