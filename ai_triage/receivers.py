@@ -7,10 +7,22 @@ from functools import partial
 from django.db import transaction
 from django.dispatch import receiver
 
-from ai_triage import waiting
+from ai_triage import services, waiting
 from ai_triage.models import TriageResult
 from ai_triage.signals import triage_completed
+from inbox.kinds import Kind
+from inbox.models import InboundEmail
+from inbox.signals import inbound_received
 from tenants.models import Mode
+
+TRIAGED = frozenset([Kind.HUMAN, Kind.AUTO_REPLY, Kind.CHALLENGE])
+"""Reports and quarantined mail are not for people; what programs wrote costs nothing."""
+
+
+@receiver(inbound_received)
+def take_in(inbound: InboundEmail, **kwargs: object) -> None:
+    if inbound.kind in TRIAGED:
+        services.take_in_inbound(inbound)
 
 
 @receiver(triage_completed)

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES, TONES, URGENCIES
 from ai_triage.models.prompts import Experiment, PromptVersion
-from common.ids import uuid7
 from inbox.kinds import NeverReply
 from inbox.models import InboundEmail
 from logs.models import EmailLog
@@ -34,6 +33,7 @@ class ReviewReason(models.TextChoices):
     BAD_ANSWER = "bad_answer", _("the provider's answer was no verdict")
     INJECTION = "injection", _("the mail gives orders to the model")
     STRANGE_LINK = "strange_link", _("the draft names links or addresses of its own")
+    UNAVAILABLE = "unavailable", _("no model could be reached")
     COST_LIMIT = "cost_limit", _("the day's cost limit was reached")
     REPLY_FAILED = "reply_failed", _("the automatic reply was refused")
 
@@ -57,12 +57,14 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
         return self.filter(due | Q(status=Status.PROCESSING, lease_until__lte=at))
 
     def waiting_for_review(self) -> Self:
-        return self.filter(status=Status.COMPLETED, needs_review=True, reviewed_at=None)
+        """Those a person must look at, also where no model has judged them."""
+        return self.filter(needs_review=True, reviewed_at=None)
 
 
 class TriageResult(models.Model):
     """One mail of a tenant and its triage; the API's ``email_id`` is the caller's own.
 
+    ``job_id`` is null where the request itself waited for the verdict.
     ``attempt`` rises with every claim; a write of an earlier one is void. ``cost`` is in US
     dollars, null where the model's price isn't known. What people corrected stands in
     ``Feedback``; the columns here keep what was decided first.
@@ -73,7 +75,7 @@ class TriageResult(models.Model):
     email_id = models.CharField(_("e-mail id"), max_length=255)
     email_key = models.CharField(max_length=64, editable=False)
     request_digest = models.CharField(max_length=64, editable=False)
-    job_id = models.UUIDField(default=uuid7, editable=False)
+    job_id = models.UUIDField(null=True, editable=False)
     batch_id = models.UUIDField(_("batch"), null=True, editable=False)
     inbound = models.OneToOneField(
         InboundEmail,
@@ -185,6 +187,40 @@ class TriageResult(models.Model):
     def response_sent(self) -> bool:
         """Whether an answer was handed to delivery."""
         return self.response_id is not None
+
+
+NO_VERDICT: dict[str, object] = {
+    "error_code": "",
+    "error": "",
+    "decision": "",
+    "confidence": None,
+    "email_type": "",
+    "urgency": "",
+    "reason": "",
+    "suggested_subject": "",
+    "suggested_body": "",
+    "suggested_tone": "",
+    "needs_review": False,
+    "review_reason": "",
+    "never_auto_reply": "",
+    "processing_time_seconds": None,
+    "processed_at": None,
+    "provider": "",
+    "model_version": "",
+    "prompt": None,
+    "experiment": None,
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cost": None,
+    "raw_answer": "",
+    "cache_key": "",
+    "cached_from": None,
+    "used_examples": [],
+    "used_snippets": [],
+    "reviewed_at": None,
+    "reviewed_by": "",
+}
+"""The columns of a mail that nobody has judged yet."""
 
 
 def key_of(email_id: str) -> str:

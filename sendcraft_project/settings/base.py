@@ -189,11 +189,12 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker takes all of them unless it has --queues.
-CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}}
+CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}, "triage": {}}
 CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
 # None expires: a worker whose clock is ahead of beat's would take none of them.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
+    "triage-sweep": {"task": "ai_triage.sweep", "schedule": 5.0, "options": {"queue": "high"}},
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},
     "purge-idempotency-records": {
@@ -237,6 +238,8 @@ REQUEST_LIMIT_BYTES = 40 * 1024 * 1024
 MESSAGE_LIMIT_BYTES = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_LIMIT_BYTES
 SLOW_SECONDS = 1.0
+TRIAGE_DEADLINE = 25.0
+"""Seconds for which a request waits for a verdict."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.APIKeyAuthentication"],

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ai_triage', '0002_prompts_review_time'),
+        ('ai_triage', '0003_core'),
         ('tenants', '0001_initial'),
     ]
 
