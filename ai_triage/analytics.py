@@ -92,7 +92,7 @@ def count_day(tenant: Tenant, *, day: date, at: datetime) -> list[TriageAnalytic
             tenant=tenant,
             mode=mode,
             date=day,
-            counted_until=min(at, end),
+            counted_until=min(at, end + LATE),
             **_totals([group for group in groups if group["mode"] == mode]),
             **_durations([(seconds, count) for one, seconds, count in times if one == mode]),
         )

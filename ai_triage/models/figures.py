@@ -19,7 +19,8 @@ class TriageAnalyticsQuerySet(models.QuerySet["TriageAnalytics"]):
 class TriageAnalytics(models.Model):
     """One day of a tenant in its own time zone, made from the results and rebuildable.
 
-    Everything processed before ``counted_until`` is in it; None: to be counted anew.
+    ``counted_until`` is when it was counted, soon after its end at the latest, so that the newest
+    tells where to go on; None: to be counted anew.
     ``processing_times`` counts mails by the steps of ``ai_triage.durations``.
     """
 

@@ -132,6 +132,14 @@ def test_what_is_committed_late_is_counted_with_the_day_it_belongs_to(tenant):
     assert day(tenant, date(2026, 1, 16)).total_processed == 1
 
 
+def test_a_day_is_left_alone_once_it_is_over(tenant):
+    midnight = datetime(2026, 1, 16, tzinfo=UTC)
+    a_result(tenant, processed_at=midnight - timedelta(seconds=1))
+    analytics.keep_up(at=midnight + timedelta(hours=1))
+
+    assert analytics.keep_up(at=midnight + timedelta(hours=2)) == 0
+
+
 def test_a_count_that_was_cut_off_goes_on_with_the_next_day(tenant):
     for days in range(4):
         a_result(tenant, processed_at=NOON + timedelta(days=days))

@@ -10,11 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ai_triage import analytics
+from ai_triage.models import TriageResult
 from ai_triage.tests.counted import NOON, a_result, results
 from conftest import client_of
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/analytics/summary"
+PROCESS = "/api/v1/emails/process"
 JANUARY = f"{URL}?start_date=2026-01-01&end_date=2026-01-31"
 
 
@@ -75,6 +77,28 @@ def test_what_was_processed_today_counts_at_once(api, tenant):
     counted()
     a_result(tenant, processed_at=timezone.now())
     assert api.get(URL).json()["totals"]["emails_processed"] == 2
+
+
+def test_mail_that_was_processed_counts_and_processed_anew_counts_once(api, tenant):
+    mail = {
+        "email_id": "m1",
+        "from": "ana@example.com",
+        "to": "support@shop.test",
+        "subject": "Delivery",
+        "body": "Where is my order? Could you please check the delivery?",
+        "received_at": "2026-01-15T10:30:00Z",
+    }
+    assert api.post(PROCESS, mail).status_code == 200
+    assert api.get(URL).json()["totals"]["emails_processed"] == 1
+
+    TriageResult.objects.update(processed_at=NOON)
+    counted()
+    assert api.get(JANUARY).json()["totals"]["emails_processed"] == 1
+    assert api.post(f"{PROCESS}?force=true", mail).status_code == 200
+    counted()
+
+    assert api.get(JANUARY).json()["totals"]["emails_processed"] == 0
+    assert api.get(URL).json()["totals"]["emails_processed"] == 1
 
 
 def test_a_large_day_is_told_as_it_was_a_minute_ago(api, tenant, monkeypatch):
