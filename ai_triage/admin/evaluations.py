@@ -10,7 +10,6 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ai_triage.evaluation.text import shown, spent
 from ai_triage.models import EvaluationRun
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES
 from tenants.admin_base import TenantAdmin
@@ -39,7 +38,7 @@ class EvaluationRunAdmin(TenantAdmin):
     show_full_result_count = False
     fields = [
         "created_at", "tenant", "file_name", "provider", "model_version", "prompt", "mails",
-        "measures", "decisions", "types", "injections", "spent",
+        "measures", "decisions", "types", "injections",
     ]  # fmt: skip
     readonly_fields = fields
 
@@ -49,9 +48,18 @@ class EvaluationRunAdmin(TenantAdmin):
 
     @admin.display(description=_("figures"))
     def measures(self, run: EvaluationRun) -> SafeString:
-        rows = [[title, shown(run.figures[name])] for name, title in SHARES.items()]
-        rows += [[title, f"{run.figures[name]:.3f}"] for name, title in PLAIN.items()]
-        rows += [[name or "–", shown(share)] for name, share in run.figures["languages"].items()]
+        figures = run.figures
+        rows = [[title, shown(figures[name])] for name, title in SHARES.items()]
+        rows += [[title, f"{figures[name]:.3f}"] for name, title in PLAIN.items()]
+        rows += [[name or "–", shown(share)] for name, share in figures["languages"].items()]
+        cost = "–" if figures["cost"] is None else f"{figures['cost']:.6f} US$"
+        failed = [f"{code}: {count}" for code, count in figures["errors"].items()]
+        rows += [
+            [_("cost"), cost],
+            [_("input tokens"), figures["input_tokens"]],
+            [_("output tokens"), figures["output_tokens"]],
+            [_("not judged"), ", ".join(failed) or "–"],
+        ]
         return render_to_string(TABLE, {"rows": rows})
 
     @admin.display(description=_("decisions"))
@@ -75,9 +83,11 @@ class EvaluationRunAdmin(TenantAdmin):
         total = [_("all"), shown(found["flips"]), shown(found["decisions"])]
         return render_to_string(TABLE, {"head": head, "rows": [total, *rows]})
 
-    @admin.display(description=_("cost"))
-    def spent(self, run: EvaluationRun) -> str:
-        return spent(run.figures)
+
+def shown(share: Mapping[str, Any]) -> str:
+    """Return a share with its interval, in no language."""
+    low, high = share["low"], share["high"]
+    return f"{share['value']:.3f} ({low:.3f} – {high:.3f}; {share['part']} / {share['of']})"
 
 
 def _confusion(

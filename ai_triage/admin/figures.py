@@ -52,8 +52,8 @@ class TriageAnalyticsAdmin(TenantAdmin):
     change_role = None
     actions_list = ["calibration"]
     list_display = [
-        "date", "tenant", "mode", "total_processed", "total_responded", "total_ignored",
-        "review_share", "median", "p95", "cost",
+        "date", "tenant", "mode", "total_processed", "total_responded", "review_share",
+        "median", "p95", "cost",
     ]  # fmt: skip
     list_filter = ["mode", "tenant"]
     list_select_related = ["tenant"]
