@@ -47,4 +47,5 @@ def test_the_threshold_follows_the_cost_of_a_wrong_answer():
 
 def test_the_own_set_is_large_and_half_portuguese():
     languages = [mail.language for mail in read_mails()]
-    assert languages.count("en") == languages.count("pt") == 50
+    assert languages.count("en") == 75
+    assert languages.count("pt") == 76
