@@ -60,10 +60,10 @@ def test_the_set_that_ships_is_measured_without_a_key(capsys):
     found = run()
 
     printed = capsys.readouterr().out
-    assert (found.file_name, found.provider, found.mails) == ("mails.jsonl", "rules", 100)
-    assert found.figures["accuracy"]["of"] == found.figures["judged"] == 100
+    assert (found.file_name, found.provider) == ("mails.jsonl", "rules")
+    assert found.mails == found.figures["judged"] == found.figures["accuracy"]["of"] >= 80
     assert found.figures["cost"] == 0
-    assert sum(sum(row.values()) for row in found.figures["types"].values()) == 100
+    assert sum(sum(row.values()) for row in found.figures["types"].values()) == found.mails
     assert set(found.figures["languages"]) == {"en", "pt"}
     assert "accuracy of respond or ignore" in printed
     assert "| right \\ said" in printed

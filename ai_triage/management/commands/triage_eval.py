@@ -73,7 +73,7 @@ class Command(BaseCommand):
         measured = evaluate(mails, asker)
         if not measured.judged:
             raise CommandError(f"No mail was judged: {measured.failure}")
-        run = EvaluationRun(
+        run = EvaluationRun.objects.create(
             tenant=tenant,
             file_name=options["file"].name[:255],
             provider=options["provider"],
@@ -86,8 +86,8 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(run_lines(run.figures)))
         if options["injections"]:
             run.figures["injections"] = inject(mails, asker, limit=options["limit"])
+            run.save(update_fields=["figures"])
             self.stdout.write("\n" + "\n".join(injection_lines(run.figures["injections"])))
-        run.save()
         self.stdout.write(f"kept as evaluation {run.pk}")
 
 
