@@ -26,7 +26,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         _("Triage"),
         [
             (_("Triage by day"), "monitoring", "ai_triage.TriageAnalytics"),
-            (_("Evaluations"), "science", "ai_triage.EvaluationRun"),
+            (_("Evaluations"), "fact_check", "ai_triage.EvaluationRun"),
         ],
     ),
     (
