@@ -20,7 +20,7 @@ class TriageAnalytics(models.Model):
     """One day of a tenant in its own time zone, made from the results and rebuildable.
 
     ``counted_until`` is when it was counted, soon after its end at the latest, so that the newest
-    tells where to go on; None: to be counted anew.
+    tells where to go on; None: to be counted anew. ``marks`` tells how often that was asked for.
     ``processing_times`` counts mails by the steps of ``ai_triage.durations``.
     """
 
@@ -42,6 +42,7 @@ class TriageAnalytics(models.Model):
     cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, default=0)
     processing_times = models.JSONField(default=dict, editable=False)
     counted_until = models.DateTimeField(_("counted until"), null=True)
+    marks = models.PositiveIntegerField(default=0, editable=False)
 
     objects = TriageAnalyticsQuerySet.as_manager()
 

@@ -163,6 +163,27 @@ def test_a_mail_that_is_processed_anew_moves_to_its_new_day(tenant):
     assert day(tenant, date(2026, 1, 18)).total_processed == 1
 
 
+def test_a_day_that_changes_while_it_is_counted_is_counted_again(tenant, monkeypatch):
+    later = NOON + timedelta(days=2)
+    first, second = a_result(tenant), a_result(tenant)
+    analytics.keep_up(at=later)
+    count = analytics.count_day
+
+    def changing(*args, **kwargs):
+        counted = count(*args, **kwargs)
+        analytics.count_again(second)
+        TriageResult.objects.filter(pk=second.pk).update(processed_at=None, status="queued")
+        return counted
+
+    analytics.count_again(first)
+    with monkeypatch.context() as patched:
+        patched.setattr(analytics, "count_day", changing)
+        analytics.recount(tenant, day=JANUARY_15, at=later)
+    analytics.keep_up(at=later)
+
+    assert day(tenant).total_processed == 1
+
+
 def test_a_rebuild_equals_what_was_kept(tenant, other_tenant):
     dice = random.Random(7)
     now = NOON
