@@ -15,7 +15,7 @@ from ai_triage.evaluation.intervals import Proportion
 from ai_triage.evaluation.measures import Bin, calibration_error, reliability, threshold
 from ai_triage.judging import judged
 from ai_triage.kinds import Decision
-from ai_triage.models import Feedback, Status, TriageResult
+from ai_triage.models import Feedback, ReviewReason, Status, TriageResult
 from tenants.models import Mode, Tenant
 
 MOST = 5_000
@@ -83,14 +83,18 @@ def calibrate(tenant: Tenant, *, costs: Costs) -> Calibration:
 
 def reviewed_mail(tenant: Tenant) -> list[Reviewed]:
     said = Feedback.objects.filter(result=OuterRef("pk"))
-    rows = TriageResult.objects.for_tenant(tenant).filter(
-        Exists(said),
-        mode=Mode.LIVE,
-        status=Status.COMPLETED,
-        reviewed_at__isnull=False,
-        confidence__isnull=False,
-        decision__in=list(Decision),
-    )
+    rows = (
+        TriageResult.objects.for_tenant(tenant)
+        .filter(
+            Exists(said),
+            mode=Mode.LIVE,
+            status=Status.COMPLETED,
+            reviewed_at__isnull=False,
+            confidence__isnull=False,
+            decision__in=list(Decision),
+        )
+        .exclude(review_reason=ReviewReason.BLOCKED)
+    )  # no verdict, and no confidence of anybody
     light = rows.only("decision", "email_type", "urgency", "confidence")
     latest = light.order_by("-reviewed_at").prefetch_related("feedback")[:MOST]
     return [

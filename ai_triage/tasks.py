@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from ai_triage import analytics, jobs
+from ai_triage import alerts, analytics, jobs
 from common.clock import DatabaseClock
 
 
@@ -24,3 +25,9 @@ def sweep() -> None:
 def keep_up_analytics() -> None:
     """Count the days that got results."""
     analytics.keep_up(at=DatabaseClock().now())
+
+
+@shared_task(name="ai_triage.tell_of_cost_limits", ignore_result=True)
+def tell_of_cost_limits() -> None:
+    """Tell owners whose mail waits because the day's cost limit is reached."""
+    alerts.tell_of_cost_limits(at=timezone.now())

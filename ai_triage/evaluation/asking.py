@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ai_triage.errors import NoVerdict
-from ai_triage.providers.base import Answer, Company, Criteria, Mail, Provider, Question
+from ai_triage.providers.base import Answer, Company, Criteria, Mail, Provider, Question, Tone
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Asker:
     company: Company
     system_prompt: str
     criteria: Criteria
+    tone: Tone
     at_once: int
 
     def ask(self, mails: Sequence[Mail]) -> list[Answer | NoVerdict]:
@@ -29,7 +30,7 @@ class Asker:
         return await asyncio.gather(*(self._one(mail, places) for mail in mails))
 
     async def _one(self, mail: Mail, places: asyncio.Semaphore) -> Answer | NoVerdict:
-        question = Question(mail, self.company, self.system_prompt, self.criteria)
+        question = Question(mail, self.company, self.system_prompt, self.criteria, tone=self.tone)
         async with places:
             try:
                 return await self.provider.answer(question)

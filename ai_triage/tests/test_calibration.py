@@ -94,10 +94,7 @@ def test_only_this_tenants_live_mail_that_a_person_judged_counts(tenant, other_t
     reviewed(tenant, "0.90", right=3, mode="test")
     reviewed(tenant, "0.90", right=1)
     a_result(tenant)
-    blocked = a_result(
-        tenant, decision="", email_type="", confidence="0.00", reviewed_at=timezone.now()
-    )
-    Feedback.objects.create(result=blocked, action=Action.CORRECTED, decision="respond")
+    reviewed(tenant, "0.00", right=1, review_reason="blocked")
 
     assert found(tenant).count == 1
 

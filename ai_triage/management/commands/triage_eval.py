@@ -13,7 +13,8 @@ from ai_triage.evaluation.asking import Asker
 from ai_triage.evaluation.mails import OWN_SET, LabelledMail, read_mails
 from ai_triage.evaluation.runs import evaluate, inject
 from ai_triage.evaluation.text import injection_lines, run_lines
-from ai_triage.models import EvaluationRun, PromptVersion
+from ai_triage.kinds import Tone
+from ai_triage.models import EvaluationRun, PromptVersion, TriageSettings
 from ai_triage.prompt_text import DEFAULT_CRITERIA, DEFAULT_PROMPT
 from ai_triage.prompting import company_of, current
 from ai_triage.providers.base import Company
@@ -68,6 +69,7 @@ class Command(BaseCommand):
             company=company_of(tenant) if tenant else Company("SendCraft"),
             system_prompt=prompt.system_prompt if prompt else DEFAULT_PROMPT,
             criteria=prompt.criteria if prompt else DEFAULT_CRITERIA,
+            tone=tone_of(tenant),
             at_once=options["at_once"],
         )
         measured = evaluate(mails, asker)
@@ -114,6 +116,11 @@ def tenant_of(options: dict[str, Any]) -> Tenant | None:
     if len(tenants) != 1:
         raise CommandError("Whose prompt? Name the tenant: --tenant SLUG.")
     return tenants[0]
+
+
+def tone_of(tenant: Tenant | None) -> Tone:
+    found = TriageSettings.objects.filter(tenant=tenant).first() if tenant else None
+    return Tone(found.tone) if found else Tone.PROFESSIONAL
 
 
 def prompt_of(reference: str | None, tenant: Tenant | None) -> PromptVersion | None:
