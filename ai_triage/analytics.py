@@ -130,10 +130,12 @@ def day_of(instant: datetime, *, tenant: Tenant) -> date:
 def _behind() -> list[tuple[Tenant, datetime | None]]:
     """Return the tenants with results that may not be counted, and since when (None: ever)."""
     results = TriageResult.objects.filter(tenant=OuterRef("pk"), processed_at__isnull=False)
-    counts = TriageAnalytics.objects.filter(tenant=OuterRef("pk")).order_by().values("tenant")
+    counted = TriageAnalytics.objects.filter(tenant=OuterRef("pk"), mode=Mode.LIVE).order_by()
     tenants: QuerySet[Any] = Tenant.objects.annotate(
         processed=Subquery(results.order_by("-processed_at").values("processed_at")[:1]),
-        counted=Subquery(counts.annotate(last=Max("counted_until")).values("last")),
+        counted=Subquery(
+            counted.values("tenant").annotate(last=Max("counted_until")).values("last")
+        ),
     )
     return [
         (tenant, tenant.counted and tenant.counted - LATE)
