@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, F
 
-from ai_triage import doorbell
+from ai_triage import analytics, doorbell
 from ai_triage.models import ReviewReason, Status, TriageResult, TriageResultQuerySet
 from ai_triage.models.results import NO_VERDICT
 from ai_triage.signals import triage_completed, triage_failed
@@ -100,6 +100,7 @@ def begin_anew(
     queued: dict[str, object] = {"status": Status.QUEUED, "next_attempt_at": at, "tries": 0}
     held = {"status": Status.PROCESSING, "lease_until": at + lease, "tries": 1} if lease else queued
     columns = NO_VERDICT | given | held | {"attempt": row.attempt + 1, "updated_at": at}
+    analytics.count_again(row)
     return _changed(row, TriageResult.objects.filter(pk=row.pk, attempt=row.attempt), **columns)
 
 

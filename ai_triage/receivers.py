@@ -1,14 +1,19 @@
-"""What triage does when others announce something."""
+"""What triage does when others, or it itself, announce something."""
 
 from __future__ import annotations
 
+from functools import partial
+
+from django.db import transaction
 from django.dispatch import receiver
 
-from ai_triage import prompting, services
+from ai_triage import prompting, services, waiting
+from ai_triage.models import TriageResult
+from ai_triage.signals import triage_completed
 from inbox.kinds import Kind
 from inbox.models import InboundEmail
 from inbox.signals import inbound_received
-from tenants.models import Tenant
+from tenants.models import Mode, Tenant
 from tenants.signals import tenant_created
 
 TRIAGED = frozenset([Kind.HUMAN, Kind.AUTO_REPLY, Kind.CHALLENGE])
@@ -24,3 +29,9 @@ def take_in(inbound: InboundEmail, **kwargs: object) -> None:
 @receiver(tenant_created)
 def give_default_prompt(tenant: Tenant, **kwargs: object) -> None:
     prompting.ensure_default(tenant)
+
+
+@receiver(triage_completed)
+def time_processed(result: TriageResult, **kwargs: object) -> None:
+    if result.mode == Mode.LIVE:
+        transaction.on_commit(partial(waiting.observe_processed, result), robust=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from ai_triage import alerts, jobs
+from ai_triage import alerts, analytics, jobs
+from common.clock import DatabaseClock
 
 
 @shared_task(name="ai_triage.drain", ignore_result=True)
@@ -18,6 +19,12 @@ def drain() -> None:
 def sweep() -> None:
     """Ring where mail waits or lost its worker."""
     jobs.sweep()
+
+
+@shared_task(name="ai_triage.keep_up_analytics", ignore_result=True)
+def keep_up_analytics() -> None:
+    """Count the days that got results."""
+    analytics.keep_up(at=DatabaseClock().now())
 
 
 @shared_task(name="ai_triage.tell_of_cost_limits", ignore_result=True)

@@ -13,6 +13,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from ai_triage.waiting import TriageCollector
 from delivery.metrics import QueueCollector
 
 MANY = "PROMETHEUS_MULTIPROC_DIR"
@@ -34,4 +35,5 @@ def _queues() -> CollectorRegistry:
     """A registry of its own: in one of many processes the usual one is not read at all."""
     registry = CollectorRegistry()
     registry.register(QueueCollector())
+    registry.register(TriageCollector())
     return registry

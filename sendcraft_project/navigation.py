@@ -29,6 +29,8 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
             (_("Prompt trials"), "science", "ai_triage.Experiment"),
             (_("Knowledge"), "menu_book", "ai_triage.Snippet"),
             (_("Triage settings"), "tune", "ai_triage.TriageSettings"),
+            (_("Triage by day"), "monitoring", "ai_triage.TriageAnalytics"),
+            (_("Evaluations"), "fact_check", "ai_triage.EvaluationRun"),
         ],
     ),
     (

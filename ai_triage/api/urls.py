@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ai_triage.api import prompts, views
+from ai_triage.api import analytics, prompts, views
 
 urlpatterns = [
     path("emails/process", views.ProcessView.as_view(), name="emails-process"),
@@ -28,4 +28,5 @@ urlpatterns = [
     ),
     path("prompts/<str:ref>/activate", prompts.PromptViewSet.as_view({"post": "activate"})),
     path("prompts/<str:ref>/versions", prompts.VersionViewSet.as_view({"get": "list"})),
+    path("analytics/summary", analytics.SummaryView.as_view(), name="analytics-summary"),
 ]

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from ai_triage.evaluation.intervals import Proportion
 from ai_triage.providers.base import Decision, EmailType, Urgency
 
 BINS = 10
+
+
+class Confident(Protocol):
+    """A verdict of which is known whether it was right."""
+
+    @property
+    def confidence(self) -> float: ...
+
+    @property
+    def is_right(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -36,19 +48,22 @@ class Bin:
     highest: float
     count: int
     confidence: float
-    accuracy: float
+    right: Proportion
+
+    @property
+    def accuracy(self) -> float:
+        return self.right.value
 
 
 @dataclass(frozen=True)
 class Figures:
     """All measures of one run; a share of nothing is 0."""
 
-    count: int
-    accuracy: float
-    precision: float
-    recall: float
+    accuracy: Proportion
+    precision: Proportion
+    recall: Proportion
+    urgency_recall: Proportion
     macro_f1: float
-    urgency_recall: float
     calibration_error: float
 
 
@@ -58,19 +73,13 @@ def measure(judged: Sequence[Judged]) -> Figures:
     due = [j for j in judged if j.decision is Decision.RESPOND]
     urgent = [j for j in judged if j.urgency is Urgency.HIGH]
     return Figures(
-        count=len(judged),
-        accuracy=share(sum(j.is_right for j in judged), len(judged)),
-        precision=share(sum(j.is_right for j in said), len(said)),
-        recall=share(sum(j.is_right for j in due), len(due)),
+        accuracy=Proportion(sum(j.is_right for j in judged), len(judged)),
+        precision=Proportion(sum(j.is_right for j in said), len(said)),
+        recall=Proportion(sum(j.is_right for j in due), len(due)),
+        urgency_recall=Proportion(sum(j.said_urgency is Urgency.HIGH for j in urgent), len(urgent)),
         macro_f1=macro_f1(judged),
-        urgency_recall=share(sum(j.said_urgency is Urgency.HIGH for j in urgent), len(urgent)),
         calibration_error=calibration_error(judged),
     )
-
-
-def share(part: int, whole: int) -> float:
-    """Return ``part`` of ``whole``, 0 of nothing."""
-    return part / whole if whole else 0.0
 
 
 def macro_f1(judged: Sequence[Judged]) -> float:
@@ -83,7 +92,7 @@ def macro_f1(judged: Sequence[Judged]) -> float:
 def _f1(judged: Sequence[Judged], kind: EmailType) -> float:
     both = sum(j.email_type == j.said_email_type == kind for j in judged)
     either = sum((j.email_type == kind) + (j.said_email_type == kind) for j in judged)
-    return share(2 * both, either)
+    return 2 * both / either if either else 0.0
 
 
 def confusion(judged: Sequence[Judged]) -> dict[tuple[EmailType, EmailType], int]:
@@ -91,25 +100,30 @@ def confusion(judged: Sequence[Judged]) -> dict[tuple[EmailType, EmailType], int
     return dict(Counter((j.email_type, j.said_email_type) for j in judged))
 
 
-def reliability(judged: Sequence[Judged]) -> list[Bin]:
+def reliability(judged: Sequence[Confident]) -> list[Bin]:
     """Return the filled ones of ten equal bins of confidence, the lowest first."""
     bins: list[Bin] = []
     for number in range(BINS):
-        inside = [j for j in judged if min(int(j.confidence * BINS), BINS - 1) == number]
+        inside = [j for j in judged if bin_of(j.confidence) == number]
         if inside:
             confidence = sum(j.confidence for j in inside) / len(inside)
-            accuracy = share(sum(j.is_right for j in inside), len(inside))
-            bins.append(Bin(number / BINS, (number + 1) / BINS, len(inside), confidence, accuracy))
+            right = Proportion(sum(j.is_right for j in inside), len(inside))
+            bins.append(Bin(number / BINS, (number + 1) / BINS, len(inside), confidence, right))
     return bins
 
 
-def calibration_error(judged: Sequence[Judged]) -> float:
+def bin_of(confidence: float) -> int:
+    """Return the number of the bin; a stored confidence is a multiple of 0.01, a float is not."""
+    return min(int(round(confidence * BINS, 9)), BINS - 1)
+
+
+def calibration_error(judged: Sequence[Confident]) -> float:
     """Return the expected calibration error over the bins of ``reliability``."""
     gaps = (b.count * abs(b.confidence - b.accuracy) for b in reliability(judged))
     return sum(gaps) / len(judged) if judged else 0.0
 
 
-def threshold(judged: Sequence[Judged], *, cost_of_wrong: float) -> float | None:
+def threshold(judged: Sequence[Confident], *, cost_of_wrong: float) -> float | None:
     """Return the lowest confidence from which acting alone is cheaper than a person's look.
 
     A look costs 1, a wrong act ``cost_of_wrong``. None: no threshold pays, a person looks at all.

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ai_triage.models.prompts import PromptVersion
-from tenants.models import Tenant
+from tenants.models import Mode, Tenant
+
+
+class TriageAnalyticsQuerySet(models.QuerySet["TriageAnalytics"]):
+    def for_tenant(self, tenant: Tenant) -> Self:
+        return self.filter(tenant=tenant)
 
 
 class TriageAnalytics(models.Model):
-    """One day of a tenant in its own time zone, made from the results and rebuildable."""
+    """One day of a tenant in its own time zone, made from the results and rebuildable.
+
+    ``counted_until`` is when it was counted, soon after its end at the latest, so that the newest
+    tells where to go on; None: to be counted anew. ``marks`` tells how often that was asked for.
+    ``processing_times`` counts mails by the steps of ``ai_triage.durations``.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    mode = models.CharField(_("mode"), max_length=4, choices=Mode, default=Mode.LIVE)
     date = models.DateField(_("date"))
     total_processed = models.PositiveIntegerField(_("processed"), default=0)
     total_responded = models.PositiveIntegerField(_("to answer"), default=0)
@@ -27,23 +40,36 @@ class TriageAnalytics(models.Model):
     input_tokens = models.PositiveBigIntegerField(_("input tokens"), default=0)
     output_tokens = models.PositiveBigIntegerField(_("output tokens"), default=0)
     cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, default=0)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+    processing_times = models.JSONField(default=dict, editable=False)
+    counted_until = models.DateTimeField(_("counted until"), null=True)
+    marks = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = TriageAnalyticsQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("triage of a day")
         verbose_name_plural = _("triage by day")
         ordering = ["-date"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "date"], name="triage_analytics_once_a_day")
+            models.UniqueConstraint(
+                fields=["tenant", "mode", "date"], name="triage_analytics_once_a_day"
+            )
         ]
+        indexes = [models.Index(fields=["counted_until"], name="triage_analytics_to_count")]
 
     def __str__(self) -> str:
         return f"{self.tenant} · {self.date}"
 
 
 class EvaluationRun(models.Model):
-    """A provider and prompt measured on a file of labelled mail (``triage_eval``)."""
+    """A provider and prompt measured on a file of labelled mail (``triage_eval``).
 
+    ``tenant`` is the one whose prompt and company were asked with, None: the product's own.
+    """
+
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, null=True, related_name="+", verbose_name=_("tenant")
+    )
     file_name = models.CharField(_("file"), max_length=255)
     provider = models.CharField(_("provider"), max_length=20)
     model_version = models.CharField(_("model"), max_length=100, blank=True)

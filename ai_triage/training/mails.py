@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).with_name("templates")
 
 _INNERMOST = re.compile(r"\{([^{}]*)\}")
 _GREETINGS = {

@@ -193,9 +193,10 @@ CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
 # None expires: a worker whose clock is ahead of beat's would take none of them.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
-    "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "triage-sweep": {"task": "ai_triage.sweep", "schedule": 5.0, "options": {"queue": "high"}},
     "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
+    "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
+    "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
