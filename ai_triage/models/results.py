@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ai_triage.kinds import Decision
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES, TONES, URGENCIES
 from ai_triage.models.prompts import Experiment, PromptVersion
+from common.errors import Conflict
 from common.ids import uuid7
 from inbox.kinds import NeverReply
 from inbox.models import InboundEmail
@@ -36,6 +39,8 @@ class ReviewReason(models.TextChoices):
     STRANGE_LINK = "strange_link", _("the draft names links or addresses of its own")
     COST_LIMIT = "cost_limit", _("the day's cost limit was reached")
     REPLY_FAILED = "reply_failed", _("the automatic reply was refused")
+    REPLY_LIMIT = "reply_limit", _("a limit of automatic replies was reached")
+    ANSWERED = "answered", _("the conversation was answered meanwhile")
 
 
 class Action(models.TextChoices):
@@ -57,7 +62,18 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
         return self.filter(due | Q(status=Status.PROCESSING, lease_until__lte=at))
 
     def waiting_for_review(self) -> Self:
-        return self.filter(status=Status.COMPLETED, needs_review=True, reviewed_at=None)
+        """Those that a person must judge, or whose draft waits for somebody to send it."""
+        wanted = Q(needs_review=True) | Q(decision=Decision.RESPOND)
+        rows = self.filter(wanted, status=Status.COMPLETED)
+        return rows.filter(reviewed_at=None, responded_at=None, answer_due_at=None)
+
+    def most_urgent_first(self) -> Self:
+        """In the order of the review queue: by urgency, then by age."""
+        whens = [
+            When(urgency=urgency, then=rank) for rank, (urgency, _name) in enumerate(URGENCIES)
+        ]
+        rank = Case(*whens, default=len(URGENCIES), output_field=models.SmallIntegerField())
+        return self.annotate(urgency_rank=rank).order_by("urgency_rank", "received_at", "pk")
 
 
 class TriageResult(models.Model):
@@ -65,7 +81,8 @@ class TriageResult(models.Model):
 
     ``attempt`` rises with every claim; a write of an earlier one is void. ``cost`` is in US
     dollars, null where the model's price isn't known. What people corrected stands in
-    ``Feedback``; the columns here keep what was decided first.
+    ``Feedback``; the columns here keep what was decided first. ``answer_due_at`` is set while an
+    automatic answer is to go.
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
@@ -144,6 +161,7 @@ class TriageResult(models.Model):
         EmailLog, models.SET_NULL, null=True, related_name="+", verbose_name=_("reply")
     )
     responded_at = models.DateTimeField(_("answered at"), null=True)
+    answer_due_at = models.DateTimeField(null=True, editable=False)
     is_automatic = models.BooleanField(_("answered automatically"), default=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
@@ -171,6 +189,14 @@ class TriageResult(models.Model):
             models.Index(fields=["tenant", "thread_id"], name="triage_by_thread"),
             models.Index(fields=["tenant", "from_address"], name="triage_by_sender"),
             models.Index(fields=["tenant", "batch_id"], name="triage_by_batch"),
+            models.Index(
+                fields=["tenant", "decision", "responded_at", "reviewed_at"],
+                name="triage_by_answer",
+            ),
+            models.Index(
+                fields=["tenant", "is_automatic", "responded_at"], name="triage_by_automatic"
+            ),
+            models.Index(fields=["answer_due_at"], name="triage_by_answer_due"),
         ]
 
     def __str__(self) -> str:
@@ -182,8 +208,22 @@ class TriageResult(models.Model):
 
     @property
     def response_sent(self) -> bool:
-        """Whether an answer was handed to delivery."""
-        return self.response_id is not None
+        """Whether an answer was handed to delivery; it stays true when the message is purged."""
+        return self.responded_at is not None
+
+    def settle(self, **changes: Any) -> None:
+        """Store what became of the mail, if nobody settled it since this row was read.
+
+        Raises:
+            Conflict: it was answered, or somebody else has reviewed it.
+        """
+        unsettled = TriageResult.objects.filter(
+            pk=self.pk, responded_at=None, reviewed_at=self.reviewed_at
+        )
+        if not unsettled.update(updated_at=timezone.now(), **changes):
+            raise Conflict("This mail was answered or reviewed meanwhile; look again.")
+        for name, value in changes.items():
+            setattr(self, name, value)
 
 
 def key_of(email_id: str) -> str:
