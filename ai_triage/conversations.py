@@ -57,10 +57,10 @@ def _named(result: TriageResult) -> tuple[str | None, list[str]]:
 
 
 def header(headers: Mapping[str, object], name: str) -> str:
-    """Return a header that the caller of the API gave; its name in any letter case."""
+    """Return a header of a mail as it was handed in; its name in any letter case."""
     found = (value for key, value in headers.items() if key.lower() == name.lower())
     value = next(found, "")
-    return value if isinstance(value, str) else ""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _ids(text: str) -> list[str]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from ai_triage.usage import Usage
 from common.errors import PermanentError, ProviderError, TransientError
 
 
-class ProviderUnavailable(TransientError):
+class NoVerdict(ProviderError):
+    """A provider gave no verdict; ``usage`` is what it bills for its calls nevertheless."""
+
+    usage = Usage()
+
+
+class ProviderUnavailable(NoVerdict, TransientError):
     """Not reachable, overloaded or late; ``retry_after`` is in seconds, None where unsaid."""
 
     code = "provider_unavailable"
@@ -15,13 +22,13 @@ class ProviderUnavailable(TransientError):
         self.retry_after = retry_after
 
 
-class ProviderRefused(PermanentError):
+class ProviderRefused(NoVerdict, PermanentError):
     """A bad key or a spent quota: again would fail the same way, so it stops and alerts."""
 
     code = "provider_unavailable"
 
 
-class BadAnswer(ProviderError):
+class BadAnswer(NoVerdict):
     """The provider answered something that is no verdict; ``reason`` is a short stable word."""
 
     code = "provider_bad_answer"
@@ -31,7 +38,7 @@ class BadAnswer(ProviderError):
         self.reason = reason
 
 
-class Blocked(ProviderError):
+class Blocked(NoVerdict):
     """The provider would not judge this mail (a safety block): a person does."""
 
     code = "blocked"

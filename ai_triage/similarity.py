@@ -9,11 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from unicodedata import normalize
+from zlib import crc32
 
 from ai_triage.own_words import own_words
 
 LONGEST = 4000
+BITS = 1 << 14
+_FINGERPRINTED = 1000
 _SPACE = re.compile(r"\s+")
+_NO_LETTERS = re.compile(r"[^a-z]+")
+_ASKING = re.compile(
+    r"\b(?:qua(?:l|is)|como|quando|onde|para|voces?|gostaria|queria|what|when|where|which|that"
+    r"|with|have|would|could|\w{1,3})\b"
+)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _CANCEL = re.compile(r"\b(?:cancel\w*|anul\w+|rescind\w+|desmarc\w+|terminat\w+|stop\w*|encerr\w+)")
 _CHANGE = re.compile(
@@ -63,6 +71,30 @@ def may_suggest(one: str, other: str) -> bool:
 def likeness(one: str, other: str) -> float:
     """Return the cosine of the texts' character 3-5-grams, from 0 to 1."""
     return _cosine(_grams(one), _grams(other))
+
+
+def fingerprint(text: str) -> int:
+    """Return the text's character 3-5-grams as set bits, for :func:`overlap`.
+
+    Numbers, words that only ask and all after the first 1,000 characters are left out.
+    """
+    words = _NO_LETTERS.sub(" ", _ASKING.sub(" ", _folded(text)[:_FINGERPRINTED])).strip()
+    grams = f" {words} ".encode() if words else b""
+    bits = bytearray(BITS // 8)
+    for size in (3, 4, 5):
+        for start in range(len(grams) - size + 1):
+            bit = crc32(grams[start : start + size]) % BITS
+            bits[bit >> 3] |= 1 << (bit & 7)
+    return int.from_bytes(bits, "big")
+
+
+def overlap(one: int, other: int) -> float:
+    """Return how alike two fingerprints are, from 0 to 1: the cosine of their bits.
+
+    Some 5 microseconds, where :func:`likeness` takes a thousand times as long.
+    """
+    sizes = one.bit_count() * other.bit_count()
+    return (one & other).bit_count() / math.sqrt(sizes) if sizes else 0.0
 
 
 def _marks(text: str) -> tuple[tuple[str, ...], bool, bool]:

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from common.orm import in_thread
 from delivery.ledger import Ledger
-from delivery.orm import in_thread
 from delivery.recording import Entry
 from logs.transitions import Outcome
 

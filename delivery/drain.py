@@ -7,13 +7,13 @@ import math
 import time
 from asyncio import FIRST_COMPLETED as FIRST
 
+from common.orm import in_thread
 from delivery import doorbell, sessions, stopping
 from delivery.books import Books
 from delivery.feed import Feed
 from delivery.lane import Lane
 from delivery.ledger import Ledger
 from delivery.limits import Wait
-from delivery.orm import in_thread
 from delivery.sessions import Connection
 from logs.models import Priority
 

@@ -8,9 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from common.orm import in_thread
 from delivery.ledger import AT_ONCE, Ledger
 from delivery.limits import Window
-from delivery.orm import in_thread
 from logs.models import EmailLog
 
 CLAIM_EVERY = 0.1

@@ -18,8 +18,9 @@ from django.db.models import (
 )
 
 from accounts.models import EmailAccount
+from common import loop
 from common.clock import DatabaseClock
-from delivery import backoff, doorbell, limits, loop, recovery
+from delivery import backoff, doorbell, limits, recovery
 from delivery.drain import SECONDS, Drain
 from delivery.status import why_held
 from logs import transitions

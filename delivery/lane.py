@@ -15,6 +15,7 @@ from accounts.services import connection_of
 from common import network
 from common.errors import PermanentError, TransientError
 from common.keyring import SecretUnreadable
+from common.orm import in_thread
 from common.smtp import (
     AccountError,
     ConnectionFailed,
@@ -30,7 +31,6 @@ from delivery.books import Books
 from delivery.feed import Feed
 from delivery.journal import JournalFull
 from delivery.ledger import Ledger
-from delivery.orm import in_thread
 from delivery.outcomes import Attempt
 from delivery.replies import Verdict, asks_for_less, judge, objection
 from delivery.sessions import Connection

@@ -12,8 +12,8 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from common import loop
 from common.smtp import SMTPServer, SMTPSession
-from delivery import loop
 
 IDLE_SECONDS = 15.0
 SLOT_LEASE = timedelta(seconds=IDLE_SECONDS + 5)

@@ -42,6 +42,7 @@ class NeverReply(models.TextChoices):
     ROBOT_SENDER = "robot_sender", _("from an address that nobody reads")
     OWN_ADDRESS = "own_address", _("from an address of this installation")
     LOOP = "loop", _("passed too many servers")
+    TOO_FREQUENT = "too_frequent", _("one of too many from its sender")
     NOT_ADDRESSED = "not_addressed", _("names none of our addresses")
 
 

@@ -171,6 +171,15 @@ def headers_of(text: str) -> Headers:
     return _headers(data, 0, len(data))[0]
 
 
+def header_fields(raw: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the header fields of the mail that ``raw`` begins, in their order.
+
+    Raises:
+        Unsafe: there are too many, or one is too long.
+    """
+    return _headers(raw, 0, len(raw))[0].fields
+
+
 class _Splitter:
     """Counts what splitting one mail costs."""
 

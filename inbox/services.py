@@ -125,6 +125,20 @@ def read_or_quarantine(raw: bytes) -> tuple[Mail | None, QuarantineReason | None
         return None, QuarantineReason.UNREADABLE
 
 
+def headers_of(inbound: InboundEmail) -> dict[str, list[str]]:
+    """Return the header of a stored mail by name, none where it can't be taken apart."""
+    with raw_storage().open(inbound.raw_path, "rb") as file:
+        head: bytes = file.read(mime.MAX_HEADER_BYTES)
+    found: dict[str, list[str]] = {}
+    try:
+        fields = mime.header_fields(head)
+    except mime.Unsafe:
+        return found
+    for name, value in fields:
+        found.setdefault(name, []).append(value)
+    return found
+
+
 def _keep(raw: bytes, *, digest: str, tenant: Tenant) -> str:
     """Return where the bytes lie; a file that a crash left half written is not used."""
     storage = raw_storage()

@@ -63,6 +63,15 @@ def boolean(name: str, *, default: bool) -> bool:
     return parsed(name, str(default).lower(), lambda value: words[value.lower()], "on or off")
 
 
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(value)
+        return value
+
+    return parsed(name, default, parse, f"one of {', '.join(choices)}")
+
+
 def listed(
     name: str,
     *,

@@ -16,6 +16,9 @@ from common.statements import Lookup, insert
 from tenants.models import IdempotencyRecord, Tenant
 
 KEPT = timedelta(hours=24)
+LONGEST_RUN = timedelta(minutes=2)
+RUNNING = 102
+"""The status of a record whose request is still at work, outside of any transaction."""
 LOCK_TIMED_OUT = 1205
 DEADLOCK = 1213
 RECORD = Lookup(
@@ -53,11 +56,16 @@ class Once:
 
         Raises:
             Refused: the key was used for another request.
+            Conflict: the first request with this key is still running.
         """
         record = RECORD.first(self.tenant.pk, self.key_digest)
         if record is None:
             return None
         if record.created_at <= timezone.now() - KEPT:
+            record.delete()
+            return None
+        is_running = record.status_code == RUNNING
+        if is_running and record.created_at <= timezone.now() - LONGEST_RUN:  # it was killed
             record.delete()
             return None
         if record.request_digest != self.request_digest:
@@ -66,6 +74,8 @@ class Once:
                 code="idempotency_key_reused",
                 attr="Idempotency-Key",
             )
+        if is_running:
+            raise self._running()
         return Answer(record.status_code, record.answer, is_replay=True)
 
     def run(self, work: Callable[[], Answer]) -> Answer:
@@ -90,6 +100,30 @@ class Once:
             if error.args[:1] in ((LOCK_TIMED_OUT,), (DEADLOCK,)):
                 raise self._running() from error
             raise
+
+    def run_outside(self, work: Callable[[], Answer]) -> Answer:
+        """As ``run``, for work that waits on others and so must be in no transaction.
+
+        Its record is there while it runs. A work that raises leaves none, so it can be repeated.
+
+        Raises:
+            Conflict: the first request with this key is still running.
+        """
+        try:
+            with transaction.atomic():
+                self._keep(Answer(RUNNING, None))
+        except IntegrityError as error:
+            if first := self.first_answer():
+                return first
+            raise self._running() from error
+        mine = IdempotencyRecord.objects.filter(tenant=self.tenant, key_digest=self.key_digest)
+        try:
+            answer = work()
+        except BaseException:
+            mine.delete()
+            raise
+        mine.update(status_code=answer.status_code, answer=answer.data)
+        return answer
 
     def _keep(self, answer: Answer) -> None:
         insert(

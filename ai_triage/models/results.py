@@ -15,7 +15,6 @@ from ai_triage.kinds import Decision
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES, TONES, URGENCIES
 from ai_triage.models.prompts import Experiment, PromptVersion
 from common.errors import Conflict
-from common.ids import uuid7
 from inbox.kinds import NeverReply
 from inbox.models import InboundEmail
 from logs.models import EmailLog
@@ -37,6 +36,7 @@ class ReviewReason(models.TextChoices):
     BAD_ANSWER = "bad_answer", _("the provider's answer was no verdict")
     INJECTION = "injection", _("the mail gives orders to the model")
     STRANGE_LINK = "strange_link", _("the draft names links or addresses of its own")
+    UNAVAILABLE = "unavailable", _("no model could be reached")
     COST_LIMIT = "cost_limit", _("the day's cost limit was reached")
     REPLY_FAILED = "reply_failed", _("the automatic reply was refused")
     REPLY_LIMIT = "reply_limit", _("a limit of automatic replies was reached")
@@ -62,9 +62,9 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
         return self.filter(due | Q(status=Status.PROCESSING, lease_until__lte=at))
 
     def waiting_for_review(self) -> Self:
-        """Those that a person must judge, or whose draft waits for somebody to send it."""
-        wanted = Q(needs_review=True) | Q(decision=Decision.RESPOND)
-        rows = self.filter(wanted, status=Status.COMPLETED)
+        """Those a person must look at, also where no model has judged them, or is to answer."""
+        to_answer = Q(decision=Decision.RESPOND, status=Status.COMPLETED)
+        rows = self.filter(Q(needs_review=True) | to_answer)
         return rows.filter(reviewed_at=None, responded_at=None, answer_due_at=None)
 
     def most_urgent_first(self) -> Self:
@@ -79,6 +79,7 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
 class TriageResult(models.Model):
     """One mail of a tenant and its triage; the API's ``email_id`` is the caller's own.
 
+    ``job_id`` is null where the request itself waited for the verdict.
     ``attempt`` rises with every claim; a write of an earlier one is void. ``cost`` is in US
     dollars, null where the model's price isn't known. What people corrected stands in
     ``Feedback``; the columns here keep what was decided first. ``answer_due_at`` is set while an
@@ -90,7 +91,7 @@ class TriageResult(models.Model):
     email_id = models.CharField(_("e-mail id"), max_length=255)
     email_key = models.CharField(max_length=64, editable=False)
     request_digest = models.CharField(max_length=64, editable=False)
-    job_id = models.UUIDField(default=uuid7, editable=False)
+    job_id = models.UUIDField(null=True, editable=False)
     batch_id = models.UUIDField(_("batch"), null=True, editable=False)
     inbound = models.OneToOneField(
         InboundEmail,
@@ -185,6 +186,7 @@ class TriageResult(models.Model):
             models.Index(fields=["status", "lease_until"], name="triage_by_lease"),
             models.Index(fields=["tenant", "processed_at"], name="triage_by_time"),
             models.Index(fields=["tenant", "needs_review", "reviewed_at"], name="triage_by_review"),
+            models.Index(fields=["tenant", "reviewed_at"], name="triage_by_review_time"),
             models.Index(fields=["tenant", "cache_key"], name="triage_by_cache_key"),
             models.Index(fields=["tenant", "thread_id"], name="triage_by_thread"),
             models.Index(fields=["tenant", "from_address"], name="triage_by_sender"),
@@ -224,6 +226,41 @@ class TriageResult(models.Model):
             raise Conflict("This mail was answered or reviewed meanwhile; look again.")
         for name, value in changes.items():
             setattr(self, name, value)
+
+
+NO_VERDICT: dict[str, object] = {
+    "error_code": "",
+    "error": "",
+    "decision": "",
+    "confidence": None,
+    "email_type": "",
+    "urgency": "",
+    "reason": "",
+    "suggested_subject": "",
+    "suggested_body": "",
+    "suggested_tone": "",
+    "needs_review": False,
+    "review_reason": "",
+    "never_auto_reply": "",
+    "processing_time_seconds": None,
+    "processed_at": None,
+    "provider": "",
+    "model_version": "",
+    "prompt": None,
+    "experiment": None,
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cost": None,
+    "raw_answer": "",
+    "cache_key": "",
+    "cached_from": None,
+    "used_examples": [],
+    "used_snippets": [],
+    "reviewed_at": None,
+    "reviewed_by": "",
+    "answer_due_at": None,
+}
+"""The columns of a mail that nobody has judged yet."""
 
 
 def key_of(email_id: str) -> str:

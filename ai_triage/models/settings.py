@@ -48,6 +48,7 @@ class TriageSettings(models.Model):
         validators=[MinValueValidator(Decimal(0))],
         help_text=_("In US dollars; past it no model is asked until the next day. Empty: none."),
     )
+    cost_told_on = models.DateField(null=True, editable=False)
     automatic_per_hour = models.PositiveIntegerField(
         _("automatic replies an hour"), default=10, help_text=_("At most; 0: none.")
     )

@@ -8,8 +8,12 @@ from datetime import datetime
 from typing import Protocol
 
 from ai_triage.kinds import Criteria, Decision, EmailType, Tone, Urgency
+from ai_triage.usage import Usage
 
-__all__ = ["Criteria", "Decision", "EmailType", "Tone", "Urgency"]
+__all__ = ["Criteria", "Decision", "EmailType", "Tone", "Urgency", "Usage"]
+
+PATIENCE = 60.0
+"""Seconds that an answer may take where the caller doesn't say."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,6 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """Tokens as billed: thinking counts as output."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-
-@dataclass(frozen=True)
 class Answer:
     """A verdict and where it came from; ``raw`` is the provider's text as received."""
 
@@ -124,8 +120,8 @@ class Provider(Protocol):
 
     name: str
 
-    async def answer(self, question: Question) -> Answer:
-        """Return the verdict on the question's mail.
+    async def answer(self, question: Question, *, within: float = PATIENCE) -> Answer:
+        """Return the verdict on the question's mail, or give up ``within`` so many seconds.
 
         Raises:
             ProviderUnavailable: later may work.

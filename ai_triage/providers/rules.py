@@ -12,6 +12,7 @@ from ai_triage.drafts import acknowledgement
 from ai_triage.features import features
 from ai_triage.own_words import own_words
 from ai_triage.providers.base import (
+    PATIENCE,
     Answer,
     Company,
     Decision,
@@ -62,7 +63,7 @@ class RulesProvider:
     def __init__(self, gate: Gate = by_headers) -> None:
         self._gate = gate
 
-    async def answer(self, question: Question) -> Answer:
+    async def answer(self, question: Question, *, within: float = PATIENCE) -> Answer:
         """Return the verdict on the question's mail, at no cost."""
         verdict = self.judge(question.mail, company=question.company)
         return Answer(verdict, self.name, linear.load().version, Usage(), raw="")

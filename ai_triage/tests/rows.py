@@ -1,76 +1,43 @@
-"""Rows that tests of review and reply start from, as processing leaves them."""
+"""Rows of triage for the tests."""
 
 from __future__ import annotations
 
-import itertools
-from datetime import timedelta
+from typing import Any
 
-from ai_triage.models import AutoReplyRule, Status, TriageResult, TriageSettings
+from django.utils import timezone
+
+from ai_triage.kinds import Decision, EmailType, Urgency
+from ai_triage.models import Action, Feedback, Status, TriageResult
 from ai_triage.models.results import key_of
-from inbox import services as inbox
-from inbox.models import InboundEmail
-from inbox.tests.mails import a_mail
-from logs.tests.builders import NOON
 from tenants.models import Tenant
 
-numbers = itertools.count(1)
-DRAFT = "Hello Ana,\n\nyour order leaves tomorrow.\n\nThe Shop"
 
-
-def a_result(tenant: Tenant, **fields) -> TriageResult:
-    """A question with its draft, judged and waiting for somebody."""
-    given = {
-        "email_id": f"msg_{next(numbers)}",
-        "from_address": "ana@example.com",
-        "from_name": "Ana",
-        "to_address": "orders@shop.test",
-        "subject": "My order",
-        "body": "Where is my order?",
-        "received_at": NOON,
-        "language": "en",
+def triaged(tenant: Tenant, email_id: str = "m1", **fields: Any) -> TriageResult:
+    """Return a mail whose triage is done."""
+    columns: dict[str, Any] = {
+        "from_address": "ana@cliente.example",
+        "subject": "Prazo de entrega",
+        "body": "Olá, qual é o prazo de entrega para o Porto?",
+        "received_at": timezone.now(),
+        "processed_at": timezone.now(),
         "status": Status.COMPLETED,
-        "decision": "respond",
-        "confidence": "0.97",
-        "email_type": "question",
-        "urgency": "medium",
-        "reason": "A direct question",
-        "suggested_subject": "Re: My order",
-        "suggested_body": DRAFT,
-        "suggested_tone": "friendly",
-        "processed_at": NOON + timedelta(seconds=2),
+        "decision": Decision.RESPOND,
+        "email_type": EmailType.QUESTION,
+        "urgency": Urgency.MEDIUM,
+        "confidence": "0.90",
         "provider": "rules",
         **fields,
     }
-    given["email_key"] = key_of(given["email_id"])
-    return TriageResult.objects.create(tenant=tenant, **given)
+    return TriageResult.objects.create(
+        tenant=tenant, email_id=email_id, email_key=key_of(email_id), **columns
+    )
 
 
-def a_mail_in(tenant: Tenant, body: str = "Where is my order?", **headers) -> InboundEmail:
-    """A mail as the inbox keeps it; headers as in ``a_mail``."""
-    return inbox.receive(a_mail(body, **headers), tenant=tenant, at=NOON)
-
-
-def a_result_of(mail: InboundEmail, **fields) -> TriageResult:
-    """What processing makes of an inbound mail."""
-    given = {
-        "inbound": mail,
-        "email_id": str(mail.public_id),
-        "mode": mail.mode,
-        "from_address": mail.from_address,
-        "from_name": mail.from_name,
-        "to_address": next(iter(mail.to_addresses), ""),
-        "subject": mail.subject,
-        "body": mail.reply_text,
-        "thread_id": mail.thread_key,
-        "received_at": mail.received_at,
-        "never_auto_reply": mail.never_auto_reply,
-    }
-    return a_result(mail.tenant, **(given | fields))
-
-
-def answers_automatically(tenant: Tenant, *types: str, **fields) -> TriageSettings:
-    """The tenant's settings, with a rule for each type."""
-    settings, _ = TriageSettings.objects.update_or_create(tenant=tenant, defaults=fields)
-    for email_type in types or ("question",):
-        AutoReplyRule.objects.create(settings=settings, email_type=email_type)
-    return settings
+def reviewed(
+    tenant: Tenant, email_id: str = "m1", *, said: dict[str, Any] | None = None, **fields: Any
+) -> TriageResult:
+    """Return a triaged mail that a person approved, or corrected as ``said``."""
+    result = triaged(tenant, email_id, reviewed_at=timezone.now(), **fields)
+    action = Action.CORRECTED if said else Action.APPROVED
+    Feedback.objects.create(result=result, **{"action": action, **(said or {})})
+    return result

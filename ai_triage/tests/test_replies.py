@@ -10,7 +10,7 @@ import pytest
 from ai_triage import conversations, replies
 from ai_triage.models import TriageResult, TriageSettings
 from ai_triage.replies import Reply
-from ai_triage.tests.rows import DRAFT, a_mail_in, a_result, a_result_of
+from ai_triage.tests.waiting import DRAFT, a_mail_in, a_result, a_result_of
 from common.addresses import Address
 from common.errors import Conflict, Refused
 from delivery import services as delivery

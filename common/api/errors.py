@@ -50,6 +50,14 @@ class Unavailable(exceptions.APIException):
     default_code = "unavailable"
 
 
+class ProviderAway(exceptions.APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+
+
+class ProviderAnsweredBadly(exceptions.APIException):
+    status_code = status.HTTP_502_BAD_GATEWAY
+
+
 class ExceptionHandler(BaseHandler):
     """Validation is 422, filters and cursors stay 400, our own errors find their code."""
 
@@ -76,6 +84,10 @@ def answer_to(error: errors.SendCraftError) -> exceptions.APIException:
         return ConflictAnswer(error.detail, code=error.code)
     if isinstance(error, errors.QuotaExceeded):
         return exceptions.Throttled(wait=error.retry_after)
+    if isinstance(error, errors.TransientError | errors.PermanentError):
+        return ProviderAway(error.detail, code=error.code)
+    if isinstance(error, errors.ProviderError):
+        return ProviderAnsweredBadly(error.detail, code=error.code)
     return exceptions.APIException(code="server_error")
 
 

@@ -33,7 +33,7 @@ MEANINGS = {
     "415": "The body is not application/json.",
     "422": "Understood but refused; every error names its field.",
     "429": "Over the rate limit; Retry-After says for how long.",
-    "503": "The database does not answer; nothing was stored.",
+    "503": "The database or a provider does not answer; what was stored before stays.",
 }
 REQUEST_ID = OpenApiParameter(
     "X-Request-ID", str, OpenApiParameter.HEADER, description="Taken over into answer and logs."

@@ -20,6 +20,7 @@ DEBUG = False
 DATA_DIR = Path(read.text("SENDCRAFT_DATA", str(BASE_DIR / "var"))).resolve()
 PORT = read.integer("SENDCRAFT_PORT", 8000, low=1, high=65535)
 CATCHER_PORT = read.integer("SENDCRAFT_CATCHER_PORT", 1025, low=1, high=65535)
+TRIAGE_PROVIDERS = ("gemini", "openai", "rules")
 PUBLIC_URL = read.url(
     "SENDCRAFT_PUBLIC_URL", f"http://localhost:{PORT}", schemes=("http", "https")
 ).rstrip("/")
@@ -188,7 +189,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker takes all of them unless it has --queues.
-CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}}
+CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}, "triage": {}}
 CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2  # a clock set back is noticed as soon
 # Longer than clocks of hosts may differ, since it is the worker's clock that tells what expired;
@@ -198,6 +199,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "delivery.sweep",
         "schedule": 2.0,
+        "options": {"expires": BEAT_EXPIRES, "queue": "high"},
+    },
+    "triage-sweep": {
+        "task": "ai_triage.sweep",
+        "schedule": 5.0,
         "options": {"expires": BEAT_EXPIRES, "queue": "high"},
     },
     "tell-of-pauses": {
@@ -247,6 +253,8 @@ REQUEST_LIMIT_BYTES = 40 * 1024 * 1024
 MESSAGE_LIMIT_BYTES = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_LIMIT_BYTES
 SLOW_SECONDS = 1.0
+TRIAGE_DEADLINE = 25.0
+"""Seconds for which a request waits for a verdict."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.APIKeyAuthentication"],
@@ -314,6 +322,22 @@ DNS_RESOLVERS = read.listed(
     pattern=r"(\[[0-9a-fA-F:]+\]|[0-9.]+):\d{1,5}",
     wanted="a comma-separated list of address:port",
 )
+# Who judges inbound mail. Base URLs are the operator's own choice, so they may be private.
+GEMINI_API_KEY = read.text("GEMINI_API_KEY", "")
+GEMINI_MODEL = read.text("GEMINI_MODEL", "gemini-3.5-flash-lite")
+GEMINI_BASE_URL = read.url(
+    "GEMINI_BASE_URL", "https://generativelanguage.googleapis.com", schemes=("http", "https")
+)
+OPENAI_API_KEY = read.text("OPENAI_API_KEY", "")
+OPENAI_MODEL = read.text("OPENAI_MODEL", "")
+OPENAI_BASE_URL = read.url(
+    "OPENAI_BASE_URL", "https://api.openai.com/v1", schemes=("http", "https")
+)
+TRIAGE_PROVIDER = read.choice(
+    "TRIAGE_PROVIDER", "gemini" if GEMINI_API_KEY else "rules", TRIAGE_PROVIDERS
+)
+TRIAGE_FALLBACK = read.choice("TRIAGE_FALLBACK", "none", ("none", *TRIAGE_PROVIDERS))
+
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

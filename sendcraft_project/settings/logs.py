@@ -69,6 +69,8 @@ def logging_config(folder: Path, *, level: str) -> None:
             "root": {"handlers": ["console", "file", "errors"], "level": level},
             "loggers": {
                 "django.server": {"level": "WARNING"},
+                "google_genai": {"level": "WARNING"},
+                "httpx2": {"level": "WARNING"},  # a line for each request
                 "mail.log": {"level": "WARNING"},  # aiosmtpd writes addresses at INFO
             },
         }

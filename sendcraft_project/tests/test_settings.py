@@ -52,6 +52,8 @@ def check(data: Path, *, runtime: str = "embedded", **variables: str):
         ("DATABASE_URL", "postgres://user:hunter2@127.0.0.1/x"),
         ("DATABASE_URL", "mysql://user:hunter2@127.0.0.1:abc/x"),
         ("ENCRYPTION_KEYS", "hunter2"),
+        ("TRIAGE_PROVIDER", "oracle"),
+        ("GEMINI_BASE_URL", "models.internal"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_a_sentence_that_names_it(tmp_path, name, value):

@@ -73,6 +73,15 @@ class IdempotentMixin(TenantMixin):
             return to_response(first)
         return to_response(once.run(prepare()))
 
+    def answer_once_outside(self, prepare: Callable[[], Callable[[], Answer]]) -> Response:
+        """As ``answer_once``, but the work is in no transaction, since it waits on others."""
+        once = self._once()
+        if once is None:
+            return to_response(prepare()())
+        if first := once.first_answer():
+            return to_response(first)
+        return to_response(once.run_outside(prepare()))
+
     def _once(self) -> Once | None:
         key = self.request.headers.get("Idempotency-Key")
         if key is None:

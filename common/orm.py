@@ -1,4 +1,4 @@
-"""The one thread of this process in which a drain's database work runs."""
+"""The one thread of this process in which the database work of its event loop runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def _run(work: Callable[[], T]) -> T:
 def _executor() -> ThreadPoolExecutor:
     """Made at the first use, so after the fork."""
     global _thread  # noqa: PLW0603  one per process: each thread has a connection of its own
-    with _lock:  # drains may run in several threads
+    with _lock:  # tasks may run in several threads
         if _thread is None:
             _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="orm")
         return _thread

@@ -8,7 +8,7 @@ import threading
 import pytest
 from django.db import OperationalError, connection
 
-from delivery.orm import in_thread
+from common.orm import in_thread
 from tenants.models import Tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""The one event loop of this process, in a thread of its own: what a drain keeps lives on in it."""
+"""The one event loop of this process, in a thread of its own: kept connections live on in it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _running() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="drains", daemon=True).start()
+            threading.Thread(target=_loop.run_forever, name="loop", daemon=True).start()
         return _loop
 
 

@@ -1,0 +1,16 @@
+"""This app's paths under ``/api/v1/``."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from ai_triage.api import views
+
+urlpatterns = [
+    path("emails/process", views.ProcessView.as_view(), name="emails-process"),
+    path("emails/process-batch", views.ProcessBatchView.as_view(), name="emails-process-batch"),
+    path("emails", views.EmailViewSet.as_view({"get": "list"}), name="emails"),
+    # An id may hold slashes, so what hangs below it comes first.
+    path("emails/<path:email_id>/status", views.StatusView.as_view(), name="email-status"),
+    path("emails/<path:email_id>", views.EmailViewSet.as_view({"get": "retrieve"}), name="email"),
+]

@@ -1,0 +1,30 @@
+"""What triage does when others announce something."""
+
+from __future__ import annotations
+
+from django.dispatch import receiver
+
+from ai_triage import auto_replies, doorbell, services
+from ai_triage.models import TriageResult
+from ai_triage.signals import triage_completed
+from common.clock import DatabaseClock
+from inbox.kinds import Kind
+from inbox.models import InboundEmail
+from inbox.signals import inbound_received
+
+TRIAGED = frozenset([Kind.HUMAN, Kind.AUTO_REPLY, Kind.CHALLENGE])
+"""Reports and quarantined mail are not for people; what programs wrote costs nothing."""
+
+
+@receiver(inbound_received)
+def take_in(inbound: InboundEmail, **kwargs: object) -> None:
+    if inbound.kind in TRIAGED:
+        services.take_in_inbound(inbound)
+
+
+@receiver(triage_completed)
+def answer_by_rule(result: TriageResult, **kwargs: object) -> None:
+    if auto_replies.is_allowed(result):
+        at = DatabaseClock().now()
+        TriageResult.objects.filter(pk=result.pk, responded_at=None).update(answer_due_at=at)
+        doorbell.ring_on_commit(doorbell.ANSWERS)
