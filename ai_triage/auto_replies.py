@@ -24,7 +24,7 @@ from ai_triage.models import (
 )
 from ai_triage.replies import Reply
 from common.addresses import parse_address
-from common.errors import Conflict, Refused
+from common.errors import Conflict, Refused, RefusedTogether
 from inbox.words import address_list
 from tenants.models import Mode
 
@@ -156,6 +156,8 @@ def leave_to_person(
     pk: int, reason: ReviewReason, *, why: Refused | Conflict | None = None
 ) -> None:
     """Put the mail into the review queue; where it was refused, with the words of the refusal."""
+    if isinstance(why, RefusedTogether):
+        why = why.refusals[0]
     told = {"error_code": why.code, "error": str(why)[:500]} if why else {}
     TriageResult.objects.filter(pk=pk, responded_at=None).update(
         answer_due_at=None, needs_review=True, review_reason=reason, **told
