@@ -132,15 +132,18 @@ def _submit(result: TriageResult, reply: Reply, *, is_automatic: bool) -> EmailL
 def message_of(result: TriageResult, reply: Reply, *, is_automatic: bool) -> Message:
     """Return the message: plain text, to the mail's sender and to nobody else.
 
-    An automatic one quotes nothing, or a forged sender could make us carry spam to others.
+    An automatic one quotes nothing, or a forged sender could make us carry spam to others; and
+    its subject is the mail's, not a model's.
     """
+    answered = "" if is_automatic else result.suggested_subject
+    subject = reply.subject.strip() or reply_subject(answered or result.subject)
     headers = conversations.threading_headers(result)
     headers |= BY_A_PROGRAM if is_automatic else {}
     body = reply.body.replace("\r\n", "\n").strip()[:LONGEST_BODY]
     message = Message(
         to=recipient_of(result),
         from_account=reply.account or account_of(result),
-        subject=check_text(reply.subject.strip() or reply_subject(result.subject), "subject"),
+        subject=check_text(subject, "subject"),
         text=body if is_automatic else f"{body}\n\n{quoted(result)}",
         options=Options(
             headers=check_headers(headers, attr="headers"),
