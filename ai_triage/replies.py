@@ -135,8 +135,8 @@ def message_of(result: TriageResult, reply: Reply, *, is_automatic: bool) -> Mes
     An automatic one quotes nothing, or a forged sender could make us carry spam to others; and
     its subject is the mail's, not a model's.
     """
-    answered = "" if is_automatic else result.suggested_subject
-    subject = reply.subject.strip() or reply_subject(answered or result.subject)
+    own = reply_subject(result.subject) if is_automatic else subject_of(result)
+    subject = reply.subject.strip() or own
     headers = conversations.threading_headers(result)
     headers |= BY_A_PROGRAM if is_automatic else {}
     body = reply.body.replace("\r\n", "\n").strip()[:LONGEST_BODY]
@@ -154,6 +154,11 @@ def message_of(result: TriageResult, reply: Reply, *, is_automatic: bool) -> Mes
     )
     refuse_half_a_message(message)
     return message
+
+
+def subject_of(result: TriageResult) -> str:
+    """Return the subject of an answer that a person sees before it goes."""
+    return reply_subject(result.suggested_subject or result.subject)
 
 
 def recipient_of(result: TriageResult) -> Address:

@@ -102,7 +102,7 @@ def correct(result: TriageResult, correction: Correction, *, by: str, at: dateti
 
 
 def _is_the_draft(reply: Reply, result: TriageResult) -> bool:
-    same_subject = reply.subject.strip() in ("", result.suggested_subject)
+    same_subject = reply.subject.strip() in ("", replies.subject_of(result))
     return same_subject and _plain(reply.body) == _plain(result.suggested_body)
 
 

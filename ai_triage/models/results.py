@@ -52,6 +52,12 @@ class Action(models.TextChoices):
     CORRECTED = "corrected", _("corrected")
 
 
+def urgency_rank() -> Case:
+    """Return an expression that is the least for the most urgent."""
+    ranks = [When(urgency=name, then=rank) for rank, (name, _title) in enumerate(URGENCIES)]
+    return Case(*ranks, default=len(URGENCIES), output_field=models.SmallIntegerField())
+
+
 class TriageResultQuerySet(models.QuerySet["TriageResult"]):
     def for_tenant(self, tenant: Tenant) -> Self:
         return self.filter(tenant=tenant)
