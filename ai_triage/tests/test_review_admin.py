@@ -207,7 +207,7 @@ def test_what_was_changed_goes_out_with_the_correction(editor, tenant):
         result,
         "send",
         body="It left yesterday.",
-        subject="Your order",
+        subject="Soon",
         email_type="request",
     )
 
