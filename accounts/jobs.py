@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from accounts.models import EmailAccount
-from tenants.models import Membership, Role
+from tenants.services import owners_addresses
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +36,14 @@ def tell_of_pauses(*, at: datetime) -> int:
 def _tell(account: EmailAccount) -> bool:
     try:
         with override(account.tenant.language):
-            send_mail(_subject(account), _text(account), None, _owners(account))
+            owners = owners_addresses(account.domain.tenant)
+            send_mail(_subject(account), _text(account), None, owners)
     except (OSError, SMTPException) as error:
         EmailAccount.objects.filter(pk=account.pk).update(pause_told_at=None)
         extra = {"account": account.pk, "error": type(error).__name__}
         logger.warning("the owners could not be told of a pause", extra=extra)
         return False
     return True
-
-
-def _owners(account: EmailAccount) -> list[str]:
-    owners = Membership.objects.filter(tenant=account.tenant, role=Role.OWNER)
-    able = owners.filter(user__is_active=True).exclude(user__email="")
-    return list(able.order_by("pk").values_list("user__email", flat=True))
 
 
 def _subject(account: EmailAccount) -> str:

@@ -324,12 +324,7 @@ def _hold(case: Case, held: Held, *, at: datetime) -> bool:
     detail = _("The day's cost limit is reached; no model is asked until %(until)s.") % {
         "until": f"{held.until:%Y-%m-%d %H:%M}"
     }
-    if not claims.hold_for_cost(case.row, at=at, until=held.until, detail=detail):
-        return False
-    if spending.is_first_to_tell(case.wants, at=at):
-        tenant = case.row.tenant
-        logger.warning("the day's cost limit is reached", extra={"tenant": tenant.slug})
-    return True
+    return claims.hold_for_cost(case.row, at=at, until=held.until, detail=detail)
 
 
 def _close_failed(case: Case, failure: Outcome | None, *, at: datetime, may_wait: bool) -> bool:

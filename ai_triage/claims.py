@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Count, F
 
 from ai_triage import doorbell
-from ai_triage.models import ReviewReason, Status, TriageResult
+from ai_triage.models import ReviewReason, Status, TriageResult, TriageResultQuerySet
 from ai_triage.models.results import NO_VERDICT
 from ai_triage.signals import triage_completed, triage_failed
 from common.ids import uuid7
@@ -23,6 +23,8 @@ from common.ids import uuid7
 logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=3)
 """Longer than a mail may take in a worker."""
+CHOICE = 5
+"""So many workers may look at the same moment and each still finds its share."""
 
 
 @transaction.atomic
@@ -41,16 +43,27 @@ def claim(*, at: datetime, most: int) -> list[TriageResult]:
 
 
 def _ids_to_claim(*, at: datetime, most: int) -> list[int]:
-    """Lock mails in turn where the database can; SQLite lets one transaction write at a time."""
     claimable = TriageResult.objects.claimable(at=at)
-    skip = connection.features.has_select_for_update_skip_locked
-    tenants = list(claimable.order_by().values_list("tenant_id", flat=True).distinct())
+    waiting = claimable.order_by().values_list("tenant_id").annotate(count=Count("pk"))
+    # Those with the least first: what they leave of their share goes to the others.
+    tenants = [tenant for tenant, _ in waiting.order_by("count")]
     ids: list[int] = []
     for number, tenant in enumerate(tenants):
         share = -(-(most - len(ids)) // (len(tenants) - number))
-        rows = claimable.filter(tenant=tenant).select_for_update(skip_locked=skip)
-        ids += rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:share]
+        ids += _locked(claimable.filter(tenant=tenant), most=share)
     return ids
+
+
+def _locked(rows: TriageResultQuerySet, *, most: int) -> list[int]:
+    """Lock rows in turn, but for those that others have; SQLite lets one write at a time.
+
+    They are chosen without a lock, from more than needed, and locked by their key alone: to sort
+    under a lock would lock all that wait.
+    """
+    skip = connection.features.has_select_for_update_skip_locked
+    chosen = rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[: most * CHOICE]
+    free = rows.filter(pk__in=list(chosen)).select_for_update(skip_locked=skip)
+    return list(free.order_by("pk").values_list("pk", flat=True)[:most])
 
 
 def begin(row: TriageResult, *, at: datetime, lease: timedelta | None) -> TriageResult:
@@ -121,6 +134,7 @@ def fail(
     }
     if not _write(row, Status.FAILED, at=at, columns=columns | more):
         return False
+    logger.warning("a mail could not be judged", extra={"result": row.pk, "code": code})
     triage_failed.send(sender=TriageResult, result=row)
     return True
 
@@ -150,6 +164,7 @@ def hold_for_cost(row: TriageResult, *, at: datetime, until: datetime, detail: s
     """Put the mail back until its tenant may spend again; a person may look meanwhile."""
     review = {"needs_review": True, "review_reason": ReviewReason.COST_LIMIT}
     code = ReviewReason.COST_LIMIT.value
+    logger.warning("the day's cost limit is reached", extra={"tenant": row.tenant_id})
     return defer(row, at=at, until=until, code=code, detail=detail, counts=False, **review)
 
 

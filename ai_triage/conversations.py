@@ -12,7 +12,12 @@ from ai_triage.texts import bare_subject
 from common.addresses import parse_address
 from common.errors import Refused
 from domains.models import Domain
+from inbox import automatic
+from inbox.kinds import Kind
+from inbox.mime import Headers
 from inbox.models import InboundEmail, InboundEmailQuerySet
+from inbox.services import is_own
+from inbox.words import address_list
 from logs.models import EmailLog, EmailStatus
 
 MOST_LOOKED_AT = 50
@@ -31,7 +36,27 @@ class Answered:
     email: EmailLog | None = None
 
 
-# What an answer refers to
+# Whom an answer goes to, and what it refers to
+
+
+def sender_of(result: TriageResult) -> tuple[str, str]:
+    """Return the address that an answer goes to, and the name: From, and nobody else.
+
+    Only where nobody reads what is sent to From (a contact form's mail, from ``no-reply@`` or an
+    account of ours) is it Reply-To. Otherwise that is left aside: anybody can write one, and our
+    answer may tell what only the sender may know.
+    """
+    named = address_list(header(result.headers, "Reply-To"))
+    if named and not _is_read(result.from_address):
+        return named[0]
+    return result.from_address, result.from_name
+
+
+def _is_read(address: str) -> bool:
+    why = automatic.why_never(
+        Headers(()), kind=Kind.HUMAN, subject="", senders=[address], is_own=is_own({address})
+    )
+    return why is None
 
 
 def threading_headers(result: TriageResult) -> dict[str, str]:
@@ -118,7 +143,7 @@ def _answers_to_others(result: TriageResult) -> Iterator[Answered]:
 
 def _messages(result: TriageResult) -> Iterator[Answered]:
     """Yield our messages to the sender that name the conversation or bear its subject."""
-    address = result.from_address
+    address, _name = sender_of(result)
     rows = EmailLog.objects.for_tenant(result.tenant).filter(
         to_address__in={address, address.lower()},
         mode=result.mode,

@@ -50,7 +50,7 @@ _TEXTS = {
     },
 }
 _STRANGER = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"')\]]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"(?:https?://|www\.)[^\s<>\"')\]]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"
     r"|\b(?:[a-z0-9-]{1,63}\.){1,6}(?:com|net|org|info|io|pt|br|example|top|xyz|online|site)\b(?:/\S*)?",
     re.IGNORECASE,
 )

@@ -162,15 +162,14 @@ def subject_of(result: TriageResult) -> str:
 
 
 def recipient_of(result: TriageResult) -> Address:
-    """Return the sender as From names it.
-
-    Never Reply-To: anybody can write one, and our answer may tell what only the sender may know.
+    """Return whom the answer goes to, see :func:`ai_triage.conversations.sender_of`.
 
     Raises:
         Refused: the mail names no sender that can be written to.
     """
-    sender = parse_address(result.from_address, attr="to_address")
-    return Address(sender.addr_spec, one_line(result.from_name)[:LONGEST_NAME].strip())
+    address, name = conversations.sender_of(result)
+    sender = parse_address(address, attr="to_address")
+    return Address(sender.addr_spec, one_line(name)[:LONGEST_NAME].strip())
 
 
 def account_of(result: TriageResult) -> int | None:

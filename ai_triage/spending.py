@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db.models import Q, Sum
 
-from ai_triage.models import TriageResult, TriageSettings
+from ai_triage.models import Status, TriageResult, TriageSettings
 from tenants.models import Tenant
 
 
@@ -21,22 +21,10 @@ def held_until(wants: TriageSettings, *, at: datetime) -> datetime | None:
 
 def spent_today(tenant: Tenant, *, at: datetime) -> Decimal:
     """Return the cost of the tenant's day up to now in US dollars."""
-    today = TriageResult.objects.for_tenant(tenant).filter(
-        processed_at__gte=_day_begins(tenant, at=at)
-    )
+    begin = _day_begins(tenant, at=at)
+    failed = Q(status=Status.FAILED, updated_at__gte=begin)
+    today = TriageResult.objects.for_tenant(tenant).filter(Q(processed_at__gte=begin) | failed)
     return today.aggregate(spent=Sum("cost"))["spent"] or Decimal(0)
-
-
-def is_first_to_tell(wants: TriageSettings, *, at: datetime) -> bool:
-    """Tell whether nobody was told of the limit on this day of the tenant; true only once."""
-    today = at.astimezone(wants.tenant.zone).date()
-    untold = TriageSettings.objects.filter(Q(cost_told_on=None) | Q(cost_told_on__lt=today))
-    return bool(untold.filter(pk=wants.pk).update(cost_told_on=today))
-
-
-def forget_telling(tenant_id: int) -> None:
-    """Let the next mail that is held tell again, since nobody could be told."""
-    TriageSettings.objects.filter(tenant=tenant_id).update(cost_told_on=None)
 
 
 def _day_begins(tenant: Tenant, *, at: datetime, days: int = 0) -> datetime:

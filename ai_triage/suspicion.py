@@ -7,6 +7,7 @@ from unicodedata import category
 
 from ai_triage.drafts import strangers
 from ai_triage.models import ReviewReason, TriageSettings
+from ai_triage.own_words import LONGEST_BODY
 from ai_triage.providers.base import Question, Verdict
 
 LOOKED_AT = 20_000
@@ -62,7 +63,13 @@ def _sources(question: Question) -> list[str]:
     mail, company = question.mail, question.company
     known = [text for snippet in question.snippets for text in (snippet.question, snippet.answer)]
     return [
-        *(mail.subject, mail.body, mail.thread_excerpt, mail.from_address, mail.to_address),
+        *(
+            mail.subject,
+            mail.body[:LONGEST_BODY],
+            mail.thread_excerpt,
+            mail.from_address,
+            mail.to_address,
+        ),
         *(company.name, company.support_address, company.signature),
         *known,
     ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from ai_triage import jobs
+from ai_triage import alerts, jobs
 
 
 @shared_task(name="ai_triage.drain", ignore_result=True)
@@ -23,3 +24,9 @@ def sweep() -> None:
 def answer_due() -> None:
     """Answer by rule what no person has to see."""
     jobs.answer_due()
+
+
+@shared_task(name="ai_triage.tell_of_cost_limits", ignore_result=True)
+def tell_of_cost_limits() -> None:
+    """Tell owners whose mail waits because the day's cost limit is reached."""
+    alerts.tell_of_cost_limits(at=timezone.now())

@@ -111,7 +111,7 @@ class Once:
         """
         try:
             with transaction.atomic():
-                self._keep(Answer(RUNNING, None))
+                self._keep(Answer(RUNNING, {}))
         except IntegrityError as error:
             if first := self.first_answer():
                 return first

@@ -11,7 +11,7 @@ from django.core.validators import validate_slug
 from django.utils import timezone
 
 from common.errors import Conflict, Refused
-from tenants.models import APIKey, Mode, Tenant
+from tenants.models import APIKey, Membership, Mode, Role, Tenant
 from tenants.rates import parse_rate
 from tenants.scopes import ALL_SCOPES, SCOPES
 from tenants.signals import tenant_created
@@ -35,6 +35,13 @@ def create_tenant(slug: str, *, name: str) -> Tenant:
     tenant = Tenant.objects.create(slug=slug, name=name.strip())
     tenant_created.send(Tenant, tenant=tenant)
     return tenant
+
+
+def owners_addresses(tenant: Tenant) -> list[str]:
+    """Return where the tenant's owners read what goes wrong."""
+    owners = Membership.objects.filter(tenant=tenant, role=Role.OWNER)
+    able = owners.filter(user__is_active=True).exclude(user__email="")
+    return list(able.order_by("pk").values_list("user__email", flat=True))
 
 
 def issue_key(

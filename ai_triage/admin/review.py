@@ -295,6 +295,7 @@ class ReviewAdmin(TenantAdmin):
             "known": initial["known"],
             "may_act": may_act and result.responded_at is None,
             "verbs": {"send": SEND, "ignore": IGNORE, "correct": CORRECT},
+            "recipient": conversations.sender_of(result)[0],
             "answered": None if result.responded_at else answered,
             "conversation": self._conversation(result),
             "feedback": result.feedback.order_by("pk"),

@@ -162,7 +162,8 @@ class ReplyView(IdempotentMixin, OwnModeMixin, APIView):
         summary="Answer a mail in its thread",
         description=(
             "Sends the suggestion, or what was made of it, to the sender of the mail alone: to "
-            "its From, never to a Reply-To. Needs the scope `emails:send` as well. A body of "
+            "its From, or where nobody reads there (`no-reply@`, a contact form's account) to its "
+            "Reply-To. Needs the scope `emails:send` as well. A body of "
             "your own may be sent before there is a verdict; without one and without a "
             "suggestion: 422. A second answer, and one to a conversation that was answered "
             "since the mail came: 409, and nothing is sent."

@@ -1,21 +1,329 @@
-"""Workers judge what waits."""
+"""Workers judge what waits: each mail once in effect, whatever becomes of worker or provider."""
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from threading import Barrier
 
-from ai_triage import jobs
-from ai_triage.models import Status, TriageResult
-from ai_triage.tests.test_process_api import PROCESS, QUESTION
+import pytest
+from celery import current_app
+from django.contrib.auth.models import User
+from django.core import mail
+from django.core.cache import cache
+from django.db import connections
+from django.utils import timezone
+
+from ai_triage import cases, claims, jobs
+from ai_triage.alerts import tell_of_cost_limits
+from ai_triage.jobs import Drain
+from ai_triage.models import ReviewReason, Status, TriageResult, TriageSettings
+from ai_triage.signals import triage_completed, triage_failed
+from ai_triage.tests.mails import BATCH, EMAILS, PROCESS, QUESTION, questions
+from delivery import stopping
+from tenants.models import Membership, Role
+from tests.servers.google import BAD_KEY, rate_limited
+from tests.servers.model_server import HANG, verdict
+from tests.servers.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
+SOON = timedelta(seconds=1)
 
 
-def test_a_batch_is_judged(api):
-    mails = [QUESTION | {"email_id": f"m{n}", "subject": f"S{n % 20}"} for n in range(50)]
-    api.post(f"{PROCESS}-batch", {"emails": mails})
+def hand_in(api, *mails) -> None:
+    assert api.post(BATCH, {"emails": list(mails)}).json()["rejected"] == []
+
+
+def drain_later() -> None:
+    """One drain when all waits are over, and the pause of the provider too."""
+    cache.clear()
+    TriageResult.objects.filter(status=Status.QUEUED).update(next_attempt_at=timezone.now())
+    jobs.drain()
+
+
+def statuses() -> dict[str, str]:
+    return dict(TriageResult.objects.values_list("email_id", "status"))
+
+
+@pytest.fixture
+def announced():
+    """Email ids as the signals told them."""
+    told: dict[str, list[str]] = {"completed": [], "failed": []}
+
+    def completed(result, **kwargs):
+        told["completed"].append(result.email_id)
+
+    def failed(result, **kwargs):
+        told["failed"].append(result.email_id)
+
+    triage_completed.connect(completed)
+    triage_failed.connect(failed)
+    yield told
+    triage_completed.disconnect(completed)
+    triage_failed.disconnect(failed)
+
+
+def test_a_batch_is_judged_with_twenty_calls_at_once_and_no_more(api, google, announced):
+    google.delay = 0.1
+    hand_in(api, *questions(60))
 
     jobs.drain()
 
-    assert set(TriageResult.objects.values_list("status", flat=True)) == {Status.COMPLETED}
-    assert TriageResult.objects.exclude(cached_from=None).count() == 30
+    assert set(statuses().values()) == {Status.COMPLETED}
+    assert (len(google.requests), google.most_at_once) == (60, 20)
+    assert sorted(announced["completed"]) == sorted(statuses())
+
+
+def test_the_same_mail_many_times_costs_one_call(api, google):
+    hand_in(api, *questions(30, body="Qual é o horário?", thread_id=""))
+
+    jobs.drain()
+
+    rows = TriageResult.objects.all()
+    original = rows.get(cached_from=None)
+    assert len(google.requests) == 1
+    assert {row.cached_from_id for row in rows} == {None, original.pk}
+    assert {(row.decision, row.suggested_body) for row in rows} == {
+        ("respond", original.suggested_body)
+    }
+    assert sum(row.cost for row in rows) == original.cost > 0
+
+
+def at_once(*works):
+    """What each returns, all done at the same moment over connections of their own."""
+    barrier = Barrier(len(works))
+
+    def run(work):
+        try:
+            barrier.wait()
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [one.result() for one in [pool.submit(run, work) for work in works]]
+
+
+def test_workers_that_claim_at_once_get_different_mails(api):
+    hand_in(api, *questions(60))
+
+    def claim() -> list[int]:
+        return [row.pk for row in claims.claim(at=timezone.now(), most=10)]
+
+    claimed = at_once(*[claim] * 4)
+
+    assert [len(ids) for ids in claimed] == [10] * 4
+    assert len({pk for ids in claimed for pk in ids}) == 40
+
+
+def test_two_drains_never_judge_one_mail_twice(api, google):
+    google.delay = 0.05
+    hand_in(api, *questions(60))
+
+    at_once(jobs.drain, jobs.drain)
+
+    assert len(google.requests) == 60
+    assert set(statuses().values()) == {Status.COMPLETED}
+
+
+def test_a_late_workers_result_is_refused(api, google):
+    hand_in(api, QUESTION)
+    at = timezone.now()
+    [late] = cases.open_all(claims.claim(at=at, most=1), at=at)
+    TriageResult.objects.update(lease_until=at)
+    google.answers(verdict(urgency="high"))
+    jobs.drain()
+    asyncio.run(cases.judge(late, seconds=5))
+    late.outcome = None
+
+    assert cases.close(late, at=timezone.now()) is False
+
+    row = TriageResult.objects.get()
+    assert (row.status, row.urgency, row.attempt) == (Status.COMPLETED, "high", 2)
+
+
+def test_a_mail_whose_worker_died_is_judged_once_its_lease_is_over(api, google, announced):
+    hand_in(api, QUESTION)
+    claims.claim(at=timezone.now(), most=1)
+
+    jobs.drain()
+    assert statuses() == {"msg_12345": Status.PROCESSING}
+    TriageResult.objects.update(lease_until=timezone.now())
+    jobs.drain()
+
+    assert statuses() == {"msg_12345": Status.COMPLETED}
+    assert (len(google.requests), announced["completed"]) == (1, ["msg_12345"])
+
+
+def test_a_mail_that_kills_every_worker_is_given_up(api, announced):
+    hand_in(api, QUESTION)
+    for _ in range(cases.MOST_TRIES):
+        claims.claim(at=timezone.now(), most=1)
+        TriageResult.objects.update(lease_until=timezone.now())
+
+    jobs.drain()
+
+    assert statuses() == {"msg_12345": Status.FAILED}
+    assert announced["failed"] == ["msg_12345"]
+
+
+def test_while_no_model_can_be_reached_mail_waits_longer_each_time_and_then_needs_a_person(
+    api, google, announced
+):
+    google.answers(rate_limited(retry_after="90"))
+    hand_in(api, QUESTION)
+    waits = []
+
+    for _ in range(cases.MOST_TRIES - 1):
+        drain_later()
+        row = TriageResult.objects.get()
+        assert (row.status, row.error_code) == (Status.QUEUED, "provider_unavailable")
+        waits.append((row.next_attempt_at - timezone.now()).total_seconds())
+    drain_later()
+
+    row = TriageResult.objects.get()
+    assert waits[:2] == pytest.approx([90, 90], abs=2)
+    assert sorted(waits) == waits or waits[-1] > 3000
+    assert (row.status, row.review_reason) == (Status.FAILED, ReviewReason.UNAVAILABLE)
+    assert announced["failed"] == ["msg_12345"]
+    google.answers(verdict())
+    cache.clear()
+    assert api.post(PROCESS, QUESTION).status_code == 200
+    assert TriageResult.objects.get().needs_review is False
+
+
+def test_a_refused_key_is_tried_once_and_all_mail_waits(api, google):
+    google.answers(BAD_KEY)
+    hand_in(api, *questions(30))
+
+    jobs.drain()
+
+    assert set(statuses().values()) == {Status.QUEUED}
+    assert len(google.requests) <= 20
+    google.answers(verdict())
+    drain_later()
+    assert set(statuses().values()) == {Status.COMPLETED}
+
+
+def test_a_failed_mail_of_a_batch_is_tried_again_in_the_next(api, google):
+    google.answers("{}")
+    hand_in(api, QUESTION)
+    jobs.drain()
+    assert statuses() == {"msg_12345": Status.FAILED}
+    google.answers(verdict())
+
+    hand_in(api, QUESTION)
+    jobs.drain()
+
+    assert statuses() == {"msg_12345": Status.COMPLETED}
+
+
+def test_one_tenants_thousand_mails_do_not_hold_up_anothers(api, other_api, google):
+    hand_in(api, *questions(100))
+    hand_in(other_api, QUESTION)
+
+    first = claims.claim(at=timezone.now(), most=20)
+
+    assert [row.email_id for row in first].count("msg_12345") == 1
+    assert len(first) == 20
+
+
+def test_past_the_days_cost_limit_mail_waits_for_the_next_day_and_a_person_sees_it(
+    tenant, other_tenant, api, google
+):
+    for one in (tenant, other_tenant):
+        user = User.objects.create_user(one.slug, email="owner@staff.test")
+        Membership.objects.create(tenant=one, user=user, role=Role.OWNER)
+    TriageSettings.objects.create(tenant=other_tenant, daily_cost_limit=0)
+    TriageSettings.objects.create(tenant=tenant, daily_cost_limit=Decimal("0.01"))
+    first, second, third = questions(3)
+    hand_in(api, first)
+    jobs.drain()
+    TriageResult.objects.update(cost=Decimal("0.01"))
+
+    hand_in(api, second)
+    jobs.drain()
+    answer = api.post(PROCESS, third)
+
+    row = TriageResult.objects.get(email_id="q1")
+    midnight = row.next_attempt_at.astimezone(tenant.zone)
+    assert len(google.requests) == 1
+    assert (answer.status_code, answer.json()["estimated_time"] > 0) == (202, True)
+    assert (row.status, row.error_code) == (Status.QUEUED, "cost_limit")
+    assert (midnight.hour, midnight.minute, midnight > timezone.now()) == (0, 0, True)
+    assert TriageResult.objects.waiting_for_review().count() == 2
+    assert [tell_of_cost_limits(at=timezone.now()) for _ in range(2)] == [1, 0]
+    (told,) = mail.outbox
+    assert (told.to, "0.01" in told.body) == (["owner@staff.test"], True)
+    tomorrow = timezone.now() + timedelta(days=1)
+    assert tell_of_cost_limits(at=tomorrow) == 1
+    TriageResult.objects.filter(email_id="q0").update(
+        processed_at=timezone.now() - timedelta(days=2)
+    )
+    drain_later()
+    assert set(statuses().values()) == {Status.COMPLETED}
+    assert not TriageResult.objects.waiting_for_review().exists()
+
+
+def test_what_costs_nothing_goes_on_past_the_limit(tenant, api, google):
+    TriageSettings.objects.create(tenant=tenant, daily_cost_limit=0)
+    newsletter = QUESTION | {"headers": {"List-Unsubscribe": "<https://x.example/u>"}}
+
+    answer = api.post(PROCESS, newsletter).json()
+
+    assert (answer["decision"], answer["email_type"]) == ("ignore", "newsletter")
+
+
+def test_another_tenants_spending_does_not_count(tenant, other_api, api, google):
+    TriageSettings.objects.create(tenant=tenant, daily_cost_limit=Decimal("0.01"))
+    other_api.post(PROCESS, QUESTION)
+    TriageResult.objects.update(cost=1)
+
+    assert api.post(PROCESS, QUESTION).status_code == 200
+
+
+def test_a_worker_that_has_to_stop_puts_its_mail_back(api, google, monkeypatch):
+    monkeypatch.setattr(jobs, "GRACE_SECONDS", 0.0)
+    google.answers(HANG)
+    hand_in(api, *questions(30))
+
+    def drain() -> None:
+        try:
+            asyncio.run(Drain().run())
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        draining = pool.submit(drain)
+        until(lambda: len(google.requests) == 20, timeout=10, what="twenty calls")
+        stopping.ask()
+        draining.result(timeout=10)
+    stopping.forget()
+
+    assert set(statuses().values()) == {Status.QUEUED}
+    google.answers(verdict())
+    jobs.drain()
+    assert set(statuses().values()) == {Status.COMPLETED}
+
+
+def rings() -> int:
+    with current_app.connection() as broker:
+        return broker.default_channel._size("triage")
+
+
+def test_what_waits_is_rung_for_once_and_again_by_the_sweep(api, google):
+    hand_in(api, *questions(3))
+    before = rings()
+    hand_in(api, QUESTION)
+    assert rings() == before
+
+    cache.clear()
+    jobs.sweep()
+    assert rings() == before + 1
+    jobs.drain()
+    jobs.sweep()
+
+    assert rings() == before + 1
+    assert api.get(f"{EMAILS}/msg_12345/status").json()["status"] == "completed"

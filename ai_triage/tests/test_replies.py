@@ -119,7 +119,7 @@ def test_mail_without_a_message_id_is_answered_without_threading(tenant):
     ],
 )
 def test_the_subject_says_re_once_and_stays_on_its_line(tenant, subject, answered):
-    email = send(a_result(tenant, subject=subject))
+    email = send(a_result(tenant, subject=subject, suggested_subject=""))
 
     raw = build_message(email, signers=[])
     assert b"\nBcc" not in raw
@@ -172,6 +172,16 @@ def test_reply_to_does_not_turn_the_answer_to_somebody_else(tenant):
     email = send(a_result_of(mail))
 
     assert email.recipients == ["ana@example.com"]
+
+
+@pytest.mark.parametrize("sender", ["no-reply@forms.example", "orders@shop.test"])
+def test_a_contact_forms_mail_is_answered_to_who_filled_it_in(tenant, sender):
+    headers = {"Reply-To": ["Rui <rui@example.com>, evil@example.net"]}
+
+    email = send(a_result(tenant, from_address=sender, headers=headers))
+
+    assert email.recipients == ["rui@example.com"]
+    assert email.to_name == "Rui"
 
 
 def test_references_are_cut_to_what_a_header_holds_and_to_real_ids(tenant):

@@ -10,6 +10,7 @@ from drf_standardized_errors.formatter import ExceptionFormatter as BaseFormatte
 from drf_standardized_errors.handler import ExceptionHandler as BaseHandler
 from drf_standardized_errors.types import Error
 from rest_framework import exceptions, status
+from rest_framework.response import Response
 
 from common import errors
 
@@ -50,12 +51,20 @@ class Unavailable(exceptions.APIException):
     default_code = "unavailable"
 
 
-class ProviderAway(exceptions.APIException):
+class ProviderFailed(exceptions.APIException):
+    """Somebody else's server answered nonsense; told and logged where it was asked."""
+
+    status_code: int = status.HTTP_502_BAD_GATEWAY
+
+
+class ProviderAway(ProviderFailed):
+    """Somebody else's server did not answer; ``wait`` becomes ``Retry-After``."""
+
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
 
-
-class ProviderAnsweredBadly(exceptions.APIException):
-    status_code = status.HTTP_502_BAD_GATEWAY
+    def __init__(self, error: errors.ProviderError) -> None:
+        super().__init__(error.detail, code=error.code)
+        self.wait = getattr(error, "retry_after", None)
 
 
 class ExceptionHandler(BaseHandler):
@@ -73,6 +82,10 @@ class ExceptionHandler(BaseHandler):
             return Unprocessable(exc.detail)
         return exc
 
+    def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
+        if not isinstance(exc, ProviderFailed):  # no bug of ours
+            super().report_exception(exc, response)
+
 
 def answer_to(error: errors.SendCraftError) -> exceptions.APIException:
     """Return the HTTP answer to one of our errors; an unexpected kind is a server error."""
@@ -85,9 +98,9 @@ def answer_to(error: errors.SendCraftError) -> exceptions.APIException:
     if isinstance(error, errors.QuotaExceeded):
         return exceptions.Throttled(wait=error.retry_after)
     if isinstance(error, errors.TransientError | errors.PermanentError):
-        return ProviderAway(error.detail, code=error.code)
+        return ProviderAway(error)
     if isinstance(error, errors.ProviderError):
-        return ProviderAnsweredBadly(error.detail, code=error.code)
+        return ProviderFailed(error.detail, code=error.code)
     return exceptions.APIException(code="server_error")
 
 

@@ -206,6 +206,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": BEAT_EXPIRES, "queue": "high"},
     },
+    "tell-of-cost-limits": {
+        "task": "ai_triage.tell_of_cost_limits",
+        "schedule": 60.0,
+        "options": {"expires": BEAT_EXPIRES},
+    },
     "tell-of-pauses": {
         "task": "accounts.tell_of_pauses",
         "schedule": 30.0,
