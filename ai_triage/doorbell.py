@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from celery import current_app
 from django.core.cache import cache
@@ -13,32 +14,36 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 WAITING_SECONDS = 5
 TASK = "ai_triage.drain"  # by name: the task's job rings too
+ANSWERS = "ai_triage.answer_due"
 QUEUE = "triage"
-FLAG = "ring:triage"
 
 
-def ring() -> None:
-    """Queue a drain, unless one is waiting already."""
+def ring(task: str = TASK) -> None:
+    """Queue a drain, or another task, unless one is waiting already."""
     try:
-        if not cache.add(FLAG, 1, timeout=WAITING_SECONDS):
+        if not cache.add(flag(task), 1, timeout=WAITING_SECONDS):
             return
     except (OSError, RedisError):
         logger.warning("the cache does not answer; ringing all the same")
     try:
-        current_app.send_task(TASK, queue=QUEUE, ignore_result=True)
+        current_app.send_task(task, queue=QUEUE, ignore_result=True)
     except (OSError, OperationalError, RedisError) as error:
         extra = {"error": type(error).__name__}
         logger.warning("the broker does not answer; the sweep will ring", extra=extra)
 
 
-def answer() -> None:
+def answer(task: str = TASK) -> None:
     """Take the flag down before the first claim, so that it can't get stuck."""
     try:
-        cache.delete(FLAG)
+        cache.delete(flag(task))
     except (OSError, RedisError):
         logger.warning("the cache does not answer")
 
 
-def ring_on_commit() -> None:
+def ring_on_commit(task: str = TASK) -> None:
     """Ring once the running transaction is committed."""
-    transaction.on_commit(ring, robust=True)
+    transaction.on_commit(partial(ring, task), robust=True)
+
+
+def flag(task: str) -> str:
+    return f"ring:{task}"

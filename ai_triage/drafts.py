@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from ai_triage.language import language_of
 from ai_triage.own_words import own_words
 from ai_triage.providers.base import Company, EmailType, Mail, SuggestedResponse, Tone, Urgency
-
-MAX_SUBJECT = 200
+from ai_triage.texts import reply_subject
 
 # In the language of the mail, not of whoever reads the admin: so no gettext here.
 _TEXTS = {
@@ -50,10 +49,6 @@ _TEXTS = {
         "team": "Equipe {name}",
     },
 }
-_CONTROL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+"
-)
-_REPLY = re.compile(r"^(?:(?:re|res|sv|aw) ?: ?)+", re.IGNORECASE)
 _STRANGER = re.compile(
     r"(?:https?://|www\.)[^\s<>\"')\]]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"
     r"|\b(?:[a-z0-9-]{1,63}\.){1,6}(?:com|net|org|info|io|pt|br|example|top|xyz|online|site)\b(?:/\S*)?",
@@ -79,12 +74,6 @@ def acknowledgement(
         tone=Tone.PROFESSIONAL,
         language=language,
     )
-
-
-def reply_subject(subject: str) -> str:
-    """Return ``Re: …`` once, on one line and without control characters."""
-    plain = _REPLY.sub("", _CONTROL.sub(" ", subject).strip()).strip()
-    return f"Re: {plain}"[:MAX_SUBJECT].rstrip()
 
 
 def strangers(draft: str, *, sources: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections import defaultdict
 
-from ai_triage import cases, claims, doorbell
+from ai_triage import auto_replies, cases, claims, doorbell
 from ai_triage.cases import Case
 from ai_triage.models import TriageResult
 from common import loop
@@ -35,9 +35,18 @@ def drain() -> None:
 
 
 def sweep() -> None:
-    """Ring where mail waits for its turn, also one whose worker is gone."""
-    if TriageResult.objects.claimable(at=DatabaseClock().now()).exists():
+    """Ring where mail waits for its turn, also one whose worker is gone, or for its answer."""
+    at = DatabaseClock().now()
+    if TriageResult.objects.claimable(at=at).exists():
         doorbell.ring()
+    if TriageResult.objects.filter(answer_due_at__lte=at).exists():
+        doorbell.ring(doorbell.ANSWERS)
+
+
+def answer_due() -> None:
+    """Send the automatic answers that are due."""
+    doorbell.answer(doorbell.ANSWERS)
+    auto_replies.answer_all_due(at=DatabaseClock().now())
 
 
 class Drain:

@@ -7,9 +7,10 @@ from functools import partial
 from django.db import transaction
 from django.dispatch import receiver
 
-from ai_triage import prompting, services, waiting
+from ai_triage import auto_replies, doorbell, prompting, services, waiting
 from ai_triage.models import TriageResult
 from ai_triage.signals import triage_completed
+from common.clock import DatabaseClock
 from inbox.kinds import Kind
 from inbox.models import InboundEmail
 from inbox.signals import inbound_received
@@ -35,3 +36,11 @@ def give_default_prompt(tenant: Tenant, **kwargs: object) -> None:
 def time_processed(result: TriageResult, **kwargs: object) -> None:
     if result.mode == Mode.LIVE:
         transaction.on_commit(partial(waiting.observe_processed, result), robust=True)
+
+
+@receiver(triage_completed)
+def answer_by_rule(result: TriageResult, **kwargs: object) -> None:
+    if auto_replies.is_allowed(result):
+        at = DatabaseClock().now()
+        TriageResult.objects.filter(pk=result.pk, responded_at=None).update(answer_due_at=at)
+        doorbell.ring_on_commit(doorbell.ANSWERS)

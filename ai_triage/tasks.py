@@ -27,6 +27,12 @@ def keep_up_analytics() -> None:
     analytics.keep_up(at=DatabaseClock().now())
 
 
+@shared_task(name="ai_triage.answer_due", ignore_result=True)
+def answer_due() -> None:
+    """Answer by rule what no person has to see."""
+    jobs.answer_due()
+
+
 @shared_task(name="ai_triage.tell_of_cost_limits", ignore_result=True)
 def tell_of_cost_limits() -> None:
     """Tell owners whose mail waits because the day's cost limit is reached."""

@@ -25,6 +25,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
     (
         _("Triage"),
         [
+            (_("Review queue"), "rate_review", "ai_triage.TriageResult"),
             (_("Prompts"), "psychology", "ai_triage.Prompt"),
             (_("Prompt trials"), "science", "ai_triage.Experiment"),
             (_("Knowledge"), "menu_book", "ai_triage.Snippet"),
@@ -62,12 +63,19 @@ def list_address(label: str, *, request: HttpRequest) -> str | None:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
+def badge(label: str, *, request: HttpRequest) -> dict[str, str]:
+    """Return how much waits in the model's list, where its admin counts that."""
+    registered = admin.site._registry.get(apps.get_model(label))
+    count = getattr(registered, "waiting_count", None)
+    return {"badge": count(request), "badge_variant": "primary"} if count else {}
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the navigation as unfold draws it."""
     groups = []
     for title, entries in GROUPS:
         addressed = [
-            {"title": name, "icon": icon, "link": address}
+            {"title": name, "icon": icon, "link": address, **badge(label, request=request)}
             for name, icon, label in entries
             if (address := list_address(label, request=request))
         ]

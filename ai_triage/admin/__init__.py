@@ -1,5 +1,5 @@
 """The admin of triage, a module for each of its parts."""
 
-from ai_triage.admin import evaluations, figures, prompts, settings, trials
+from ai_triage.admin import evaluations, figures, prompts, review, settings, trials
 
-__all__ = ["evaluations", "figures", "prompts", "settings", "trials"]
+__all__ = ["evaluations", "figures", "prompts", "review", "settings", "trials"]

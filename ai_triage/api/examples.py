@@ -85,9 +85,11 @@ STATUS = OpenApiExample(
         "response_details": {
             "tracking_id": "0199f3c2-9a41-7c55-b1de-5f2f6f0f8a11",
             "status": "sent",
-            "sent_at": "2026-01-15T10:35:01Z",
+            "from_address": "support@biofraga.com",
             "responded_at": "2026-01-15T10:35:00Z",
+            "sent_at": "2026-01-15T10:35:01Z",
             "automatic": False,
+            "error": None,
         },
         "error": None,
     },

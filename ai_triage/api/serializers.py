@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ai_triage import incoming
+from ai_triage import incoming, replies
 from ai_triage.kinds import Decision, EmailType, Tone, Urgency
 from ai_triage.models import ReviewReason, Status, TriageResult
 from common.api.fields import Object, Text
@@ -206,12 +206,16 @@ class ProcessedSerializer(VerdictSerializer):
         return dict(SuggestedResponseSerializer(row).data)
 
 
-class ResponseDetailsSerializer(serializers.Serializer[TriageResult]):
-    tracking_id = serializers.UUIDField(source="response.tracking_id")
-    status = serializers.CharField(source="response.status")
-    sent_at = serializers.DateTimeField(source="response.sent_at", allow_null=True)
-    responded_at = serializers.DateTimeField(allow_null=True)
-    automatic = serializers.BooleanField(source="is_automatic")
+class ResponseDetailsSerializer(serializers.Serializer[Any]):
+    """What became of the answer; null where its message was purged."""
+
+    tracking_id = serializers.UUIDField(allow_null=True)
+    status = serializers.CharField(allow_null=True)
+    from_address = serializers.CharField(allow_null=True)
+    responded_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True)
+    automatic = serializers.BooleanField()
+    error = serializers.CharField(allow_null=True)
 
 
 class StatusSerializer(serializers.ModelSerializer[TriageResult]):
@@ -237,7 +241,8 @@ class StatusSerializer(serializers.ModelSerializer[TriageResult]):
 
     @extend_schema_field(ResponseDetailsSerializer(allow_null=True))
     def get_response_details(self, row: TriageResult) -> dict[str, Any] | None:
-        return dict(ResponseDetailsSerializer(row).data) if row.response else None
+        details = replies.response_details(row)
+        return dict(ResponseDetailsSerializer(details).data) if details else None
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_error(self, row: TriageResult) -> str | None:

@@ -51,6 +51,7 @@ FORCE = OpenApiParameter("force", bool, description="Judge the mail anew.")
 PREFER = OpenApiParameter(
     "Prefer", str, OpenApiParameter.HEADER, description="`respond-async` is `?async=true`."
 )
+OF_RESPONSE = ("tracking_id", "status", "from_address", "sent_at", "error_message")
 EMAIL_ID = OpenApiParameter("email_id", str, OpenApiParameter.PATH)
 
 
@@ -225,7 +226,7 @@ class StatusView(EmailMixin, APIView):
     )
     def get(self, request: Request, email_id: str) -> Response:
         rows = TriageResult.objects.for_tenant(self.tenant).defer(*HEAVY)
-        row = self.one_of(with_response(rows, "tracking_id", "status", "sent_at"))
+        row = self.one_of(with_response(rows, *OF_RESPONSE))
         return Response(StatusSerializer(row).data)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ai_triage.kinds import Decision
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES, TONES, URGENCIES
 from ai_triage.models.prompts import Experiment, PromptVersion
+from common.errors import Conflict
 from inbox.kinds import NeverReply
 from inbox.models import InboundEmail
 from logs.models import EmailLog
@@ -36,6 +39,8 @@ class ReviewReason(models.TextChoices):
     UNAVAILABLE = "unavailable", _("no model could be reached")
     COST_LIMIT = "cost_limit", _("the day's cost limit was reached")
     REPLY_FAILED = "reply_failed", _("the automatic reply was refused")
+    REPLY_LIMIT = "reply_limit", _("a limit of automatic replies was reached")
+    ANSWERED = "answered", _("the conversation was answered meanwhile")
 
 
 class Action(models.TextChoices):
@@ -45,6 +50,12 @@ class Action(models.TextChoices):
     EDITED = "edited", _("edited")
     IGNORED = "ignored", _("ignored")
     CORRECTED = "corrected", _("corrected")
+
+
+def urgency_rank() -> Case:
+    """Return an expression that is the least for the most urgent."""
+    ranks = [When(urgency=name, then=rank) for rank, (name, _title) in enumerate(URGENCIES)]
+    return Case(*ranks, default=len(URGENCIES), output_field=models.SmallIntegerField())
 
 
 class TriageResultQuerySet(models.QuerySet["TriageResult"]):
@@ -57,8 +68,18 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
         return self.filter(due | Q(status=Status.PROCESSING, lease_until__lte=at))
 
     def waiting_for_review(self) -> Self:
-        """Those a person must look at, also where no model has judged them."""
-        return self.filter(needs_review=True, reviewed_at=None)
+        """Those a person must look at, also where no model has judged them, or is to answer."""
+        to_answer = Q(decision=Decision.RESPOND, status=Status.COMPLETED)
+        rows = self.filter(Q(needs_review=True) | to_answer)
+        return rows.filter(reviewed_at=None, responded_at=None, answer_due_at=None)
+
+    def most_urgent_first(self) -> Self:
+        """In the order of the review queue: by urgency, then by age."""
+        whens = [
+            When(urgency=urgency, then=rank) for rank, (urgency, _name) in enumerate(URGENCIES)
+        ]
+        rank = Case(*whens, default=len(URGENCIES), output_field=models.SmallIntegerField())
+        return self.annotate(urgency_rank=rank).order_by("urgency_rank", "received_at", "pk")
 
 
 class TriageResult(models.Model):
@@ -67,7 +88,8 @@ class TriageResult(models.Model):
     ``job_id`` is null where the request itself waited for the verdict.
     ``attempt`` rises with every claim; a write of an earlier one is void. ``cost`` is in US
     dollars, null where the model's price isn't known. What people corrected stands in
-    ``Feedback``; the columns here keep what was decided first.
+    ``Feedback``; the columns here keep what was decided first. ``answer_due_at`` is set while an
+    automatic answer is to go.
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
@@ -146,6 +168,7 @@ class TriageResult(models.Model):
         EmailLog, models.SET_NULL, null=True, related_name="+", verbose_name=_("reply")
     )
     responded_at = models.DateTimeField(_("answered at"), null=True)
+    answer_due_at = models.DateTimeField(null=True, editable=False)
     is_automatic = models.BooleanField(_("answered automatically"), default=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
@@ -174,6 +197,14 @@ class TriageResult(models.Model):
             models.Index(fields=["tenant", "thread_id"], name="triage_by_thread"),
             models.Index(fields=["tenant", "from_address"], name="triage_by_sender"),
             models.Index(fields=["tenant", "batch_id"], name="triage_by_batch"),
+            models.Index(
+                fields=["tenant", "decision", "responded_at", "reviewed_at"],
+                name="triage_by_answer",
+            ),
+            models.Index(
+                fields=["tenant", "is_automatic", "responded_at"], name="triage_by_automatic"
+            ),
+            models.Index(fields=["answer_due_at"], name="triage_by_answer_due"),
         ]
 
     def __str__(self) -> str:
@@ -185,8 +216,22 @@ class TriageResult(models.Model):
 
     @property
     def response_sent(self) -> bool:
-        """Whether an answer was handed to delivery."""
-        return self.response_id is not None
+        """Whether an answer was handed to delivery; it stays true when the message is purged."""
+        return self.responded_at is not None
+
+    def settle(self, **changes: Any) -> None:
+        """Store what became of the mail, if nobody settled it since this row was read.
+
+        Raises:
+            Conflict: it was answered, or somebody else has reviewed it.
+        """
+        unsettled = TriageResult.objects.filter(
+            pk=self.pk, responded_at=None, reviewed_at=self.reviewed_at
+        )
+        if not unsettled.update(updated_at=timezone.now(), **changes):
+            raise Conflict("This mail was answered or reviewed meanwhile; look again.")
+        for name, value in changes.items():
+            setattr(self, name, value)
 
 
 NO_VERDICT: dict[str, object] = {
@@ -219,6 +264,7 @@ NO_VERDICT: dict[str, object] = {
     "used_snippets": [],
     "reviewed_at": None,
     "reviewed_by": "",
+    "answer_due_at": None,
 }
 """The columns of a mail that nobody has judged yet."""
 

@@ -20,5 +20,5 @@ def add(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ai_triage", "0003_core")]
+    dependencies = [("ai_triage", "0001_initial")]
     operations = [migrations.RunPython(add, migrations.RunPython.noop)]
