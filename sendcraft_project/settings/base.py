@@ -276,6 +276,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "logs.models.EmailStatus",
         "HealthStatus": ["ok", "unavailable"],
+        "TriageStatus": "ai_triage.models.Status",
+        "MailPriority": ["high", "medium", "normal", "low"],
+        "MessagePriority": ["high", "normal", "low"],
+        "Tone": "ai_triage.models.choices.TONES",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
