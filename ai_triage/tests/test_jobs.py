@@ -253,7 +253,8 @@ def test_past_the_days_cost_limit_mail_waits_for_the_next_day_and_a_person_sees_
     assert (answer.status_code, answer.json()["estimated_time"] > 0) == (202, True)
     assert (row.status, row.error_code) == (Status.QUEUED, "cost_limit")
     assert (midnight.hour, midnight.minute, midnight > timezone.now()) == (0, 0, True)
-    assert TriageResult.objects.waiting_for_review().count() == 2
+    waiting = TriageResult.objects.waiting_for_review()
+    assert waiting.filter(review_reason=ReviewReason.COST_LIMIT).count() == 2
     assert [tell_of_cost_limits(at=timezone.now()) for _ in range(2)] == [1, 0]
     (told,) = mail.outbox
     assert (told.to, "0.01" in told.body) == (["owner@staff.test"], True)

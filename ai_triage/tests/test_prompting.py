@@ -57,7 +57,7 @@ def test_a_new_tenant_starts_with_an_active_default_prompt():
 
 
 def test_a_tenant_from_before_gets_it_with_the_migration_or_the_first_mail(tenant, other_tenant):
-    migration = import_module("ai_triage.migrations.0004_prompts_default")
+    migration = import_module("ai_triage.migrations.0002_prompts_default")
 
     version, experiment = prompting.version_for(tenant, "a@b.example")
     migration.add(apps, None)

@@ -20,12 +20,14 @@ def test_most_payloads_are_seen():
     assert missed == UNTOLD
 
 
-def test_of_the_labelled_mails_only_those_with_a_payload_are_suspected():
+def test_none_of_the_labelled_mails_is_suspected():
     mails = read_mails()
-    suspected = [one for one in mails if speaks_to_a_model(f"{one.mail.subject}\n{one.mail.body}")]
 
-    subjects = sorted(one.mail.subject for one in suspected)
-    assert subjects == ["Artigo convidado", "Cães", "Dogs", "Guest article", "coroa", "crown"]
+    assert [
+        one.mail.subject
+        for one in mails
+        if speaks_to_a_model(f"{one.mail.subject}\n{one.mail.body}")
+    ] == []
 
 
 @pytest.mark.parametrize(
