@@ -20,7 +20,13 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import EmailAccount  # noqa: E402
 from accounts.services import create_account  # noqa: E402
+from ai_triage import cases, gate, incoming  # noqa: E402
+from ai_triage import services as triage  # noqa: E402
+from ai_triage.models import Status, TriageResult  # noqa: E402
+from ai_triage.providers.base import Company  # noqa: E402
+from ai_triage.providers.rules import RulesProvider  # noqa: E402
 from bench import order  # noqa: E402
+from common.ids import uuid7  # noqa: E402
 from delivery import doorbell  # noqa: E402
 from delivery.bulk import prepare_bulk  # noqa: E402
 from delivery.status import account_queues  # noqa: E402
@@ -159,7 +165,46 @@ def status() -> float:
     return median(took) * 1000
 
 
-CALLS = (prepare, account, hold, release, fill, settled, grow, claim, status)
+def triage_fill(name: str, count: int) -> float:
+    """Hand in so many different mails and return when; again under another name, duplicates."""
+    tenant, began = Tenant.objects.get(slug="bench"), time.monotonic()
+    mails = [incoming.read(order.mail(name, n), now=timezone.now()) for n in range(count)]
+    with transaction.atomic():
+        numbered = list(enumerate(mails))
+        batch = triage.Batch(uuid7())
+        triage.take_in_batch(numbered, tenant=tenant, mode=Mode.LIVE, batch=batch)
+    return began
+
+
+def triage_settled(limit: float) -> dict[str, Any]:
+    """Wait until no mail is open; returns when, and how many have their verdict."""
+    over_at = time.monotonic() + limit
+    is_open = TriageResult.objects.filter(status__in=[Status.QUEUED, Status.PROCESSING])
+    while is_open.exists() and time.monotonic() < over_at:
+        time.sleep(0.05)
+    at = time.monotonic()
+    done = TriageResult.objects.filter(status=Status.COMPLETED)
+    return {"at": at, "judged": done.count(), "open": is_open.count()}
+
+
+def triage_offline(count: int) -> float:
+    """Return how many mails a second of CPU the gate and the offline provider judge."""
+    tenant = Tenant.objects.get(slug="bench")
+    mails = [incoming.read(order.mail("x", n), now=timezone.now()) for n in range(count)]
+    rows = [TriageResult(pk=n, tenant=tenant, **one.columns) for n, one in enumerate(mails, 1)]
+    provider, company = RulesProvider(), Company(name="Bench")
+    provider.judge(cases.mail_of(rows[0]), company=company)
+    began = time.process_time()
+    gate.look(rows, at=timezone.now())
+    for row in rows:
+        provider.judge(cases.mail_of(row), company=company)
+    return count / (time.process_time() - began)
+
+
+CALLS = (
+    *(prepare, account, hold, release, fill, settled, grow, claim, status),
+    *(triage_fill, triage_settled, triage_offline),
+)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 SUBJECT = "Order {{ order_number }} is confirmed"
@@ -85,3 +86,18 @@ def _filled(row: str, product: dict[str, Any]) -> str:
     for name, value in product.items():
         row = row.replace(f"{{{{ product.{name} }}}}", str(value))
     return row
+
+
+def mail(name: str, number: int) -> dict[str, object]:
+    """A customer's mail as an application hands it in; those of one number differ by id alone."""
+    said = "Não recebi nenhuma resposta ao meu pedido e gostaria de saber em que pé está. " * 8
+    return {
+        "email_id": f"{name}-{number}",
+        "from": recipient(number),
+        "to": "support@bench.test",
+        "subject": f"Encomenda {number}",
+        "body": f"Boa tarde,\n\na encomenda {number} ainda não chegou.\n{said}\n\nObrigada,\nAna",
+        "thread_id": f"{name}-{number}",
+        "received_at": datetime(2026, 1, 15, 10, 30, tzinfo=UTC),
+        "headers": {"Message-ID": f"<{name}-{number}@example.com>"},
+    }

@@ -17,12 +17,15 @@ from bench.parties.sendcraft import Hub, hub
 from bench.servers import Servers
 from bench.sink import OwnSink, Sink, own_sink, receiver
 from tests.installation import production_like
+from tests.servers.google import FakeGoogle
+from tests.servers.processes import celery_worker
 
 ROUND_TRIP = 0.02
 CONNECTIONS_NEAR = 8
 HIGH, LOW = 10, 30
 WARM_UP = 60
 WARM_UP_NUMBERS = 10_000_000
+MAILS, MODEL_SECONDS = 1_000, 0.5
 NEAR, FAR = "near, messages", "20 ms away, messages"
 
 
@@ -172,8 +175,41 @@ def queue(bench: Bench) -> Iterator[Run]:
             yield Run(f"queue of {rows:,} rows", f"SendCraft, {runtime}", figures)
 
 
+def triage(bench: Bench) -> Iterator[Run]:
+    """How one worker process gets through mail with a model that takes half a second."""
+    for runtime in bench.runtimes:
+        made = bench.hub(runtime)
+        with FakeGoogle(key="bench") as model:
+            model.delay = MODEL_SECONDS
+            yield _triaged(bench, made, model, name="new", note="20 at once")
+            yield _triaged(bench, made, model, name="same", note="all of them known")
+        figures = {"per_second": made.call("triage_offline", count=MAILS)}
+        yield Run("triage, gate and offline provider", f"SendCraft, {runtime}", figures, "a core")
+
+
+def _triaged(bench: Bench, made: Hub, model: FakeGoogle, *, name: str, note: str) -> Run:
+    env = {"TRIAGE_PROVIDER": "gemini", "GEMINI_API_KEY": "bench", "GEMINI_BASE_URL": model.url}
+    options = ("--concurrency", "1", "--queues", "triage", "--hostname", "triage@%h")
+    model.forget()
+    with celery_worker(env={**made.installation.env, **env}, options=options) as worker:
+        before = _cpu(made, worker.pid)
+        began = made.call("triage_fill", name=name, count=MAILS)
+        end = made.call("triage_settled", limit=bench.limit)
+        used = [now - then for now, then in zip(_cpu(made, worker.pid), before, strict=True)]
+    seconds = end["at"] - began
+    figures = {
+        "per_second": MAILS / seconds,
+        "seconds": seconds,
+        "cpu_ms": used[0] * 1000 / MAILS,
+        "database_cpu_ms": used[1] * 1000 / MAILS,
+        "calls": float(len(model.requests)),
+        "open": float(end["open"]),
+    }
+    return Run(f"triage, {name} mail", f"SendCraft, {made.name}", figures, note)
+
+
 MEASURES: dict[str, Callable[[Bench], Iterator[Run]]] = {
-    measure.__name__: measure for measure in (near, far, accept, latency, crowd, queue)
+    measure.__name__: measure for measure in (near, far, accept, latency, crowd, queue, triage)
 }
 
 

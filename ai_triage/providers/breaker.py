@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from django.core.cache import cache
+from django.core.cache import caches
 from redis.exceptions import RedisError
 
 from ai_triage import metrics
@@ -54,10 +54,11 @@ class Breaker:
         self._provider = provider
         self._key = f"triage:provider:{provider}:{fingerprint}"
         self._clock = clock or Clock()
+        self._cache = caches["default"]  # looked up now: each async task would make one anew
 
     def trouble(self) -> Trouble | None:
         """Return what is known, None where the provider works or the cache doesn't answer."""
-        found = _asked(lambda: cache.get(self._key), None)
+        found = _asked(lambda: self._cache.get(self._key), None)
         return found if isinstance(found, Trouble) else None
 
     def admit(self) -> bool:
@@ -71,19 +72,19 @@ class Breaker:
             return False
         left = trouble.until - self._now()
         if left <= 0:
-            if _asked(lambda: cache.add(self._probe, 1, PROBE.total_seconds()), True):
+            if _asked(lambda: self._cache.add(self._probe, 1, PROBE.total_seconds()), True):
                 return True
             left = LOOK_AGAIN
         raise ProviderUnavailable("The provider is paused: it has failed.", retry_after=left)
 
     def release(self) -> None:
         """Let the next call be the first after a pause."""
-        _asked(lambda: cache.delete(self._probe), False)
+        _asked(lambda: self._cache.delete(self._probe), False)
 
     def worked(self) -> None:
         """Forget all trouble."""
         if self.trouble():
-            _asked(lambda: cache.delete(self._key), False)
+            _asked(lambda: self._cache.delete(self._key), False)
 
     async def failed(self, failure: ProviderUnavailable | ProviderRefused) -> None:
         """Count the failure, and leave the provider alone where it is one too many.
@@ -122,10 +123,10 @@ class Breaker:
 
     def _is_first_to_tell(self, pauses: int, wait: float) -> bool:
         """Whether no other process has told of this pause; without a cache nobody tells."""
-        return _asked(lambda: cache.add(f"{self._key}:told:{pauses}", 1, wait), False)
+        return _asked(lambda: self._cache.add(f"{self._key}:told:{pauses}", 1, wait), False)
 
     def _keep(self, trouble: Trouble) -> None:
-        _asked(lambda: cache.set(self._key, trouble, REMEMBERED.total_seconds()), None)
+        _asked(lambda: self._cache.set(self._key, trouble, REMEMBERED.total_seconds()), None)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -116,7 +116,7 @@ class ModelServer:
         self._server = _Server((LOOPBACK, port), _Handler)
         self._server.model = self
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
 
     @property
