@@ -286,7 +286,7 @@ def test_past_the_days_cost_limit_mail_waits_for_the_next_day_and_a_person_sees_
     )
     drain_later()
     assert set(statuses().values()) == {Status.COMPLETED}
-    assert not TriageResult.objects.waiting_for_review().exists()
+    assert not waiting.filter(review_reason=ReviewReason.COST_LIMIT).exists()
 
 
 def test_what_costs_nothing_goes_on_past_the_limit(tenant, api, google):
