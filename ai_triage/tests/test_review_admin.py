@@ -269,6 +269,17 @@ def test_two_people_with_the_same_page_open_send_one_answer(editor, tenant):
     assert EmailLog.objects.count() == 1
 
 
+def test_what_a_colleague_ignored_is_not_answered_from_an_old_page(editor, tenant):
+    result = a_result(tenant)
+    stale = filled(editor.get(page(result)), "send")
+    press(staff(tenant, "admin"), result, "ignore")
+
+    response = editor.post(page(result), stale, follow=True)
+
+    assert "Somebody else answered or reviewed this mail meanwhile" in shown(response)
+    assert EmailLog.objects.count() == 0
+
+
 def test_an_answer_in_the_conversation_stops_the_button_until_it_was_seen(editor, tenant):
     result, other = (a_result(tenant, thread_id="t1") for _ in range(2))
     stale = filled(editor.get(page(result)), "send", body="Mine")
