@@ -47,6 +47,7 @@ def is_allowed(result: TriageResult) -> bool:
     is_answerable = (
         result.status == Status.COMPLETED
         and result.mode == Mode.LIVE
+        and result.tenant.is_active
         and result.decision == Decision.RESPOND
         and bool(result.suggested_body)
         and not (result.needs_review or result.never_auto_reply or result.cached)

@@ -53,7 +53,10 @@ Outcome = Answer | Settled | TriageResult | Held | Exception
 
 @dataclass
 class Case:
-    """A mail in hand with all that its provider is told."""
+    """A mail in hand with all that its provider is told.
+
+    Its processing time runs from ``began``: to wait for a free call is none.
+    """
 
     row: TriageResult
     wants: TriageSettings
@@ -64,6 +67,7 @@ class Case:
     cache_key: str = ""
     used: dict[str, object] = field(default_factory=dict)
     outcome: Outcome | None = None
+    opened: float = field(default_factory=time.monotonic)
     began: float = field(default_factory=time.monotonic)
 
 
@@ -91,6 +95,7 @@ async def judge(case: Case, *, seconds: float) -> None:
     """
     if case.question is None:
         return
+    case.began = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
             with override(case.row.tenant.language):

@@ -38,13 +38,19 @@ def claim(*, at: datetime, most: int) -> list[TriageResult]:
         lease_until=at + LEASE,
         updated_at=at,
     )
-    rows = TriageResult.objects.filter(pk__in=ids).select_related("tenant")
-    return list(rows.order_by("next_attempt_at", "pk"))
+    rows = TriageResult.objects.filter(pk__in=ids).select_related("tenant", "inbound")
+    return list(rows.defer("inbound__html_text").order_by("next_attempt_at", "pk"))
+
+
+def are_waiting(*, at: datetime) -> bool:
+    """Tell whether a worker would find something to do."""
+    return TriageResult.objects.claimable(at=at).filter(tenant__is_active=True).exists()
 
 
 def _ids_to_claim(*, at: datetime, most: int) -> list[int]:
     claimable = TriageResult.objects.claimable(at=at)
-    waiting = claimable.order_by().values_list("tenant_id").annotate(count=Count("pk"))
+    active = claimable.filter(tenant__is_active=True)
+    waiting = active.order_by().values_list("tenant_id").annotate(count=Count("pk"))
     # Those with the least first: what they leave of their share goes to the others.
     tenants = [tenant for tenant, _ in waiting.order_by("count")]
     ids: list[int] = []

@@ -68,7 +68,8 @@ def _gated(row: TriageResult, known: _Known) -> Gated:
     headers = Headers.of(row.headers)
     kind = automatic.kind_of(headers, subject=row.subject, sender=row.from_address)
     reached = {row.from_address, *_addresses(headers, "Return-Path", "Reply-To")}
-    never: str = row.never_auto_reply or (
+    collected = row.inbound.never_auto_reply if row.inbound else ""
+    never: str = collected or (
         automatic.why_never(
             headers,
             kind=kind,

@@ -37,7 +37,7 @@ def drain() -> None:
 def sweep() -> None:
     """Ring where mail waits for its turn, also one whose worker is gone, or for its answer."""
     at = DatabaseClock().now()
-    if TriageResult.objects.claimable(at=at).exists():
+    if claims.are_waiting(at=at):
         doorbell.ring()
     if TriageResult.objects.filter(answer_due_at__lte=at).exists():
         doorbell.ring(doorbell.ANSWERS)
@@ -81,9 +81,9 @@ class Drain:
         room = IN_HAND - len(self._in_hand)
         if not self._has_more or self._is_over or room < AT_ONCE // 2:
             return
-        opened = await in_thread(_take, most=min(room, AT_ONCE))
-        self._has_more = bool(opened)
-        for case in opened:
+        rows = await in_thread(_claim, most=min(room, AT_ONCE))
+        self._has_more = bool(rows)
+        for case in await in_thread(_open, rows):
             self._in_hand[asyncio.create_task(self._settle(case))] = case
 
     @property
@@ -108,7 +108,7 @@ class Drain:
     @staticmethod
     def _is_late(case: Case) -> bool:
         """Whether so much of the lease is gone that a call might outlast it."""
-        return stopping.is_asked() or time.monotonic() - case.began > LONGEST_WAIT
+        return stopping.is_asked() or time.monotonic() - case.opened > LONGEST_WAIT
 
     async def _let_go(self) -> None:
         for task in self._in_hand:
@@ -117,9 +117,12 @@ class Drain:
         await in_thread(_release, list(self._in_hand.values()))
 
 
-def _take(*, most: int) -> list[Case]:
-    at = DatabaseClock().now()
-    return cases.open_all(claims.claim(at=at, most=most), at=at)
+def _claim(*, most: int) -> list[TriageResult]:
+    return claims.claim(at=DatabaseClock().now(), most=most)
+
+
+def _open(rows: list[TriageResult]) -> list[Case]:
+    return cases.open_all(rows, at=DatabaseClock().now())
 
 
 def _reuse(case: Case) -> None:

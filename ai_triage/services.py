@@ -144,7 +144,6 @@ def take_in_inbound(inbound: InboundEmail) -> TriageResult:
         thread_id=inbound.thread_key,
         received_at=inbound.received_at,
         attachments=[file["filename"] for file in inbound.attachments],
-        never_auto_reply=inbound.never_auto_reply,
         request_digest=digest_of(inbound.from_address, to, inbound.subject, body),
     )
     claims.begin(row, at=DatabaseClock().now(), lease=None)
@@ -187,7 +186,7 @@ def estimated_seconds(row: TriageResult) -> int:
 
 def _found(email_id: str, *, tenant: Tenant, mode: str) -> TriageResult | None:
     rows = TriageResult.objects.for_tenant(tenant).filter(mode=mode, email_key=key_of(email_id))
-    return rows.select_related("tenant", "prompt__prompt").first()
+    return rows.select_related("tenant", "inbound", "prompt__prompt").first()
 
 
 def _new(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.installation import Installation, mariadb_database, production_like
 from tests.servers.databases import require_mariadb, require_redis
+from tests.servers.waiting import until
 
 pytestmark = pytest.mark.journey
 
@@ -227,3 +228,24 @@ def test_a_message_for_later_waits_and_can_be_cancelled(shop, sink, orders):
     assert waiting["send_at"] == "2027-01-01T10:00:00Z"
     assert cancelled["status"] == "cancelled"
     assert twice.status_code == 409
+
+
+def test_mail_that_comes_in_is_judged_by_the_worker_that_also_sends(shop, orders):
+    raw = b"From: Ana <ana@example.com>\r\nTo: encomendas@alitools.test\r\nSubject: A-1001\r\n"
+    raw += b"Message-ID: <q@example.com>\r\n\r\nQuando chega a minha encomenda A-1001?\r\n"
+    handed_in = shop.session.post(
+        f"{shop.url}/api/v1/inbound/raw", raw, headers={"Content-Type": "message/rfc822"}
+    )
+    mail = {"email_id": "m", "from": "rui@example.com", "to": "encomendas@alitools.test"}
+    mail |= {"subject": "Fatura", "body": "Podem enviar-me a fatura da encomenda A-1002?"}
+    batch = shop.made("/emails/process-batch", {"emails": [mail]}, status=202)
+
+    def judged() -> list[dict]:
+        found = shop.call("GET", "/emails?status=completed").json()["results"]
+        return found if len(found) == 2 else []
+
+    found = until(judged, timeout=30, what="both mails judged")
+
+    assert (handed_in.json()["kind"], batch["accepted"]) == ("human", 1)
+    assert {one["email_id"] for one in found} == {handed_in.json()["id"], "m"}
+    assert {one["decision"] for one in found} == {"respond"}

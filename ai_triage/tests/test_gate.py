@@ -182,7 +182,15 @@ def test_a_persons_mail_that_came_in_is_handed_to_triage(tenant, domain):
     assert (row.subject, row.body) == ("My order", "Where is it?")
     assert row.headers["Message-ID"] == ["<q1@example.com>"]
     assert (row.thread_id, row.received_at) == (inbound.thread_key, NOON)
-    assert (row.status, row.never_auto_reply) == ("queued", "")
+    assert row.status == "queued"
+
+
+def test_what_reading_the_whole_mail_has_ruled_out_stays_so(api, google, tenant):
+    inbox.receive(a_mail(To="others@elsewhere.test"), tenant=tenant, at=NOON)
+
+    answer = api.post(f"{PROCESS}?force=true", as_given(TriageResult.objects.get())).json()
+
+    assert (answer["decision"], answer["never_auto_reply"]) == ("respond", "not_addressed")
 
 
 def test_an_out_of_office_that_came_in_is_settled_by_its_header(api, google, tenant, domain):

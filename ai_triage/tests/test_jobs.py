@@ -230,6 +230,27 @@ def test_one_tenants_thousand_mails_do_not_hold_up_anothers(api, other_api, goog
     assert len(first) == 20
 
 
+def test_mail_of_an_inactive_tenant_waits(tenant, api, google):
+    hand_in(api, QUESTION)
+    tenant.is_active = False
+    tenant.save()
+
+    jobs.drain()
+
+    assert (statuses(), google.requests) == ({"msg_12345": Status.QUEUED}, [])
+
+
+def test_to_wait_for_a_free_call_is_no_processing_time(api, google):
+    google.delay = 0.3
+    hand_in(api, *questions(40))
+
+    jobs.drain()
+
+    times = TriageResult.objects.values_list("processing_time_seconds", flat=True)
+    assert min(times) >= 0.3
+    assert sorted(times)[20] < 0.6
+
+
 def test_past_the_days_cost_limit_mail_waits_for_the_next_day_and_a_person_sees_it(
     tenant, other_tenant, api, google
 ):

@@ -296,6 +296,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "logs.models.EmailStatus",
         "HealthStatus": ["ok", "unavailable"],
+        "TriageStatus": "ai_triage.models.Status",
+        "Tone": ["formal", "informal", "friendly", "professional"],
+        "MessagePriority": ["high", "normal", "low"],
+        "MailPriority": ["high", "medium", "normal", "low"],
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
