@@ -109,7 +109,7 @@ class ProviderFilter(SimpleListFilter):
 def waiting_for(request: HttpRequest, rows: QuerySet[Any]) -> TriageResultQuerySet:
     """Return those of ``rows`` that wait in the user's tenants, which a superuser's all are."""
     tenants = list(roles_in(request))
-    waiting: TriageResultQuerySet = rows.waiting_for_review(tenants=tenants)  # type: ignore[attr-defined]  # ours
+    waiting: TriageResultQuerySet = rows.waiting_for_person(tenants=tenants)  # type: ignore[attr-defined]  # ours
     return waiting
 
 

@@ -68,8 +68,12 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
         due = Q(status=Status.QUEUED, next_attempt_at__lte=at)
         return self.filter(due | Q(status=Status.PROCESSING, lease_until__lte=at))
 
-    def waiting_for_review(self, *, tenants: Collection[int] | None = None) -> Self:
-        """Those a person must look at, also where no model has judged them, or is to answer.
+    def waiting_for_review(self) -> Self:
+        """Those a person must look at, also where no model has judged them."""
+        return self.filter(needs_review=True, reviewed_at=None)
+
+    def waiting_for_person(self, *, tenants: Collection[int] | None = None) -> Self:
+        """Those a person must look at, and those whose draft somebody is to send.
 
         ``tenants`` limits them, in either half of the OR, so that each has its index. (A bare
         boolean column has none, neither in SQLite nor in MariaDB; ``IN (1)`` has.)

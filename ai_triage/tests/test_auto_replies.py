@@ -198,7 +198,7 @@ def test_a_rule_that_was_taken_back_meanwhile_answers_nothing(tenant):
 
     row.refresh_from_db()
     assert (sent(), row.answer_due_at) == ([], None)
-    assert row in TriageResult.objects.waiting_for_review()
+    assert row in TriageResult.objects.waiting_for_person()
 
 
 def test_a_tenant_that_was_switched_off_answers_nobody(tenant):

@@ -227,7 +227,7 @@ def test_a_mail_can_be_ignored_or_its_verdict_corrected(editor, tenant):
     assert EmailLog.objects.count() == 0
     kept = Feedback.objects.order_by("pk").values_list("action", "email_type", "comment")
     assert list(kept) == [("ignored", "", ""), ("corrected", "complaint", "Angry")]
-    assert not TriageResult.objects.waiting_for_review().exists()
+    assert not TriageResult.objects.waiting_for_person().exists()
 
 
 def test_after_an_action_the_next_in_the_queue_comes_and_at_its_end_the_first(editor, tenant):
