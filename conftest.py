@@ -9,17 +9,36 @@ from rest_framework.test import APIClient
 
 from tenants.models import APIKey, Tenant
 from tests.factories import make_account, make_domain, make_template
+from tests.faults.form import IS_LONG
 
 pytest_plugins = ["tests.servers.fixtures"]
 
 
-def pytest_collection_modifyitems(config, items) -> None:
-    """Leave out the tests that cost money and need a key, unless there is one."""
-    if os.environ.get("GEMINI_API_KEY"):
-        return
-    live = [item for item in items if item.get_closest_marker("live")]
-    items[:] = [item for item in items if item not in live]
-    config.hook.pytest_deselected(items=live)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this run is not for: deselected, since a skipped test is one not run."""
+    left = [item for item in items if is_left_to_another_run(item) or is_without_its_key(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def is_without_its_key(item: pytest.Item) -> bool:
+    """Tell whether a test asks the real Gemini, which costs money, and there is no key."""
+    return item.get_closest_marker("live") is not None and not os.environ.get("GEMINI_API_KEY")
+
+
+def is_left_to_another_run(item: pytest.Item) -> bool:
+    """Run a journey, which brings its database, in the run of the suite on that database alone."""
+    if IS_LONG or item.get_closest_marker("journey") is None:
+        return False
+    is_mysql = os.environ.get("DATABASE_URL", "").startswith("mysql:")
+    return needs_production(item) is not is_mysql
+
+
+def needs_production(item: pytest.Item) -> bool:
+    """Tell whether a test runs MariaDB, as a fixture or as the parameter of one."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return "production" in {*item.fixturenames, *(p for p in parameters if isinstance(p, str))}
 
 
 @pytest.fixture(autouse=True)

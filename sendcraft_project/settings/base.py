@@ -20,7 +20,6 @@ DEBUG = False
 DATA_DIR = Path(read.text("SENDCRAFT_DATA", str(BASE_DIR / "var"))).resolve()
 PORT = read.integer("SENDCRAFT_PORT", 8000, low=1, high=65535)
 CATCHER_PORT = read.integer("SENDCRAFT_CATCHER_PORT", 1025, low=1, high=65535)
-TRIAGE_PROVIDERS = ("gemini", "openai", "rules")
 PUBLIC_URL = read.url(
     "SENDCRAFT_PUBLIC_URL", f"http://localhost:{PORT}", schemes=("http", "https")
 ).rstrip("/")
@@ -191,35 +190,15 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker takes all of them unless it has --queues.
 CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}, "triage": {}}
 CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 2  # a clock set back is noticed as soon
-# Longer than clocks of hosts may differ, since it is the worker's clock that tells what expired;
-# so few sweeps that a worker coming back is through with them in seconds.
-BEAT_EXPIRES = 4000
+# None expires: a worker whose clock is ahead of beat's would take none of them.
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "delivery.sweep",
-        "schedule": 2.0,
-        "options": {"expires": BEAT_EXPIRES, "queue": "high"},
-    },
-    "triage-sweep": {
-        "task": "ai_triage.sweep",
-        "schedule": 5.0,
-        "options": {"expires": BEAT_EXPIRES, "queue": "high"},
-    },
-    "tell-of-cost-limits": {
-        "task": "ai_triage.tell_of_cost_limits",
-        "schedule": 60.0,
-        "options": {"expires": BEAT_EXPIRES},
-    },
-    "tell-of-pauses": {
-        "task": "accounts.tell_of_pauses",
-        "schedule": 30.0,
-        "options": {"expires": BEAT_EXPIRES},
-    },
+    "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
+    "triage-sweep": {"task": "ai_triage.sweep", "schedule": 5.0, "options": {"queue": "high"}},
+    "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
+    "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
-        "options": {"expires": BEAT_EXPIRES},
     },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
@@ -342,6 +321,7 @@ OPENAI_MODEL = read.text("OPENAI_MODEL", "")
 OPENAI_BASE_URL = read.url(
     "OPENAI_BASE_URL", "https://api.openai.com/v1", schemes=("http", "https")
 )
+TRIAGE_PROVIDERS = ("gemini", "openai", "rules")
 TRIAGE_PROVIDER = read.choice(
     "TRIAGE_PROVIDER", "gemini" if GEMINI_API_KEY else "rules", TRIAGE_PROVIDERS
 )
