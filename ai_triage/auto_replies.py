@@ -47,6 +47,7 @@ def is_allowed(result: TriageResult) -> bool:
     is_answerable = (
         result.status == Status.COMPLETED
         and result.mode == Mode.LIVE
+        and result.tenant.is_active
         and result.decision == Decision.RESPOND
         and bool(result.suggested_body)
         and not (result.needs_review or result.never_auto_reply or result.cached)
@@ -122,7 +123,8 @@ def obstacle_of(
     """Return what keeps the answer from going out now, or None."""
     if conversations.latest_answer(result) is not None:
         return ReviewReason.ANSWERED
-    automatic = TriageResult.objects.filter(tenant=result.tenant, is_automatic=True)
+    # A bare boolean column would not use the index, ``IN (1)`` does.
+    automatic = TriageResult.objects.filter(tenant=result.tenant, is_automatic__in=[True])
     sent = automatic.filter(responded_at__gt=at - timedelta(hours=1)).count()
     is_over = (
         sent >= settings.automatic_per_hour

@@ -62,7 +62,8 @@ class Drain:
     async def run(self) -> bool:
         """Return whether more may be waiting."""
         while True:
-            await self._fill()
+            while await self._take_more():
+                pass
             if not self._in_hand:
                 return self._has_more and not stopping.is_asked()
             await asyncio.wait(
@@ -76,15 +77,16 @@ class Drain:
                 await self._let_go()
                 return False
 
-    async def _fill(self) -> None:
-        """Take more once there is room for some, until nothing waits or our time is over."""
+    async def _take_more(self) -> bool:
+        """Take a few where there is room, until nothing waits or our time is over."""
         room = IN_HAND - len(self._in_hand)
         if not self._has_more or self._is_over or room < AT_ONCE // 2:
-            return
+            return False
         rows = await in_thread(_claim, most=min(room, AT_ONCE))
-        self._has_more = bool(rows)
         for case in await in_thread(_open, rows):
             self._in_hand[asyncio.create_task(self._settle(case))] = case
+        self._has_more = bool(rows)
+        return self._has_more
 
     @property
     def _is_over(self) -> bool:

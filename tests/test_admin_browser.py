@@ -54,6 +54,7 @@ SPOILT = """
 from email.message import EmailMessage
 from django.utils import timezone
 from catcher import server, storage
+from ai_triage.models import Feedback, TriageResult
 from logs.models import EmailEvent, EmailLog
 from tenants.models import Tenant
 bad = {bad!r}
@@ -63,6 +64,15 @@ for email in EmailLog.objects.all():
     data = dict(smtp_response=bad, transcript=[bad], **{{bad: bad}})
     own = dict(tenant=email.tenant, email=email, at=email.queued_at)
     EmailEvent.objects.create(type="deferred", data=data, **own)
+texts = ["from_name", "subject", "body", "reason", "suggested_subject", "suggested_body", "error"]
+for result in TriageResult.objects.all():
+    for name in texts:
+        most = TriageResult._meta.get_field(name).max_length
+        setattr(result, name, bad[:most])
+    result.needs_review, result.thread_id, result.attachments = True, "t", [bad]
+    result.used_examples = [dict(id=bad, likeness=1)]
+    result.save()
+    Feedback.objects.create(result=result, action="approved", comment=bad, by=bad[:150])
 Tenant.objects.update(name=bad[:100])
 mail = EmailMessage()
 mail["Subject"], mail["From"] = bad[:200].replace("\\n", " "), "evil@example.com"
@@ -213,6 +223,11 @@ def fill(shop: Installation, *, port: int, payloads: list[str]) -> None:
                 ],
             },
             status=202,
+        )
+    for number in range(2):
+        mail = {"email_id": f"m{number}", "from": "ana@example.com", "to": "orders@shop.test"}
+        shop.made(
+            "/emails/process", mail | {"subject": payloads[0], "body": everything}, status=200
         )
     shop.made("/suppressions", {"address": "gone@example.com", "topic": payloads[0][:50]})
     shop.manage("shell", "-c", SPOILT.format(bad=everything[:1000]))

@@ -107,9 +107,10 @@ class ProviderFilter(SimpleListFilter):
 
 
 def waiting_for(request: HttpRequest, rows: QuerySet[Any]) -> TriageResultQuerySet:
-    """Return those of ``rows`` that wait; the indexes begin with the tenant, a superuser's too."""
-    waiting: TriageResultQuerySet = rows.waiting_for_review()  # type: ignore[attr-defined]  # ours
-    return waiting.filter(tenant__in=list(roles_in(request)))
+    """Return those of ``rows`` that wait in the user's tenants, which a superuser's all are."""
+    tenants = list(roles_in(request))
+    waiting: TriageResultQuerySet = rows.waiting_for_person(tenants=tenants)  # type: ignore[attr-defined]  # ours
+    return waiting
 
 
 @admin.register(TriageResult)

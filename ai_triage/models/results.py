@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Self
 
@@ -68,10 +69,20 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
         return self.filter(due | Q(status=Status.PROCESSING, lease_until__lte=at))
 
     def waiting_for_review(self) -> Self:
-        """Those a person must look at, also where no model has judged them, or is to answer."""
-        to_answer = Q(decision=Decision.RESPOND, status=Status.COMPLETED)
-        rows = self.filter(Q(needs_review=True) | to_answer)
-        return rows.filter(reviewed_at=None, responded_at=None, answer_due_at=None)
+        """Those a person must look at, also where no model has judged them."""
+        return self.filter(needs_review=True, reviewed_at=None)
+
+    def waiting_for_person(self, *, tenants: Collection[int] | None = None) -> Self:
+        """Those a person must look at, and those whose draft somebody is to send.
+
+        ``tenants`` limits them, in either half of the OR, so that each has its index. (A bare
+        boolean column has none, neither in SQLite nor in MariaDB; ``IN (1)`` has.)
+        """
+        own = Q() if tenants is None else Q(tenant__in=tenants)
+        own &= Q(reviewed_at=None, responded_at=None, answer_due_at=None)
+        to_judge = own & Q(needs_review__in=[True])
+        to_answer = own & Q(decision=Decision.RESPOND, status=Status.COMPLETED)
+        return self.filter(to_judge | to_answer)
 
     def most_urgent_first(self) -> Self:
         """In the order of the review queue: by urgency, then by age."""

@@ -198,7 +198,18 @@ def test_a_rule_that_was_taken_back_meanwhile_answers_nothing(tenant):
 
     row.refresh_from_db()
     assert (sent(), row.answer_due_at) == ([], None)
-    assert row in TriageResult.objects.waiting_for_review()
+    assert row in TriageResult.objects.waiting_for_person()
+
+
+def test_a_tenant_that_was_switched_off_answers_nobody(tenant):
+    answers_automatically(tenant)
+    judged(a_question(tenant))
+    tenant.is_active = False
+    tenant.save()
+
+    run()
+
+    assert sent() == []
 
 
 def test_a_refused_answer_is_left_to_a_person_with_the_reason(tenant):

@@ -158,10 +158,16 @@ def test_a_mail_whose_conversation_was_answered_since_is_settled(api, google, te
     assert earlier.thread_id == QUESTION["thread_id"]
 
 
-def test_another_tenants_answer_settles_nothing(api, google, other_tenant):
-    triaged(other_tenant, "m1", thread_id=QUESTION["thread_id"], responded_at=timezone.now())
+def test_another_tenants_answer_settles_nothing(tenant, other_tenant):
+    now, earlier = timezone.now(), timezone.now() - timedelta(minutes=5)
+    triaged(other_tenant, "answered", thread_id="t", responded_at=now)
+    ours, theirs = (
+        triaged(one, thread_id="t", received_at=earlier) for one in (tenant, other_tenant)
+    )
 
-    assert api.post(PROCESS, QUESTION).json()["provider"] == "gemini"
+    found = gate.look([ours, theirs], at=now)
+
+    assert (found[ours.pk].settled, bool(found[theirs.pk].settled)) == (None, True)
 
 
 def test_many_mails_are_looked_at_with_few_queries(tenant, django_assert_num_queries):

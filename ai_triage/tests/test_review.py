@@ -73,7 +73,7 @@ def test_to_ignore_a_mail_sends_nothing_and_corrects_the_decision(tenant):
 
     assert said(result) == [("ignored", "ignore", "", "")]
     assert EmailLog.objects.count() == 0
-    assert result not in TriageResult.objects.waiting_for_review()
+    assert result not in TriageResult.objects.waiting_for_person()
 
 
 def test_a_correction_keeps_the_first_verdict_and_only_what_differs(tenant):
@@ -158,6 +158,6 @@ def test_the_queue_holds_what_is_to_answer_or_to_judge_the_most_urgent_first(ten
     waiting("about to be answered", answer_due_at=NOON)
     waiting("queued", status="queued", decision="")
 
-    queue = TriageResult.objects.waiting_for_review().most_urgent_first()
+    queue = TriageResult.objects.waiting_for_person().most_urgent_first()
 
     assert [row.email_id for row in queue] == ["urgent", "earlier", "later", "doubtful", "unjudged"]

@@ -227,7 +227,7 @@ def test_a_mail_can_be_ignored_or_its_verdict_corrected(editor, tenant):
     assert EmailLog.objects.count() == 0
     kept = Feedback.objects.order_by("pk").values_list("action", "email_type", "comment")
     assert list(kept) == [("ignored", "", ""), ("corrected", "complaint", "Angry")]
-    assert not TriageResult.objects.waiting_for_review().exists()
+    assert not TriageResult.objects.waiting_for_person().exists()
 
 
 def test_after_an_action_the_next_in_the_queue_comes_and_at_its_end_the_first(editor, tenant):
@@ -267,6 +267,17 @@ def test_two_people_with_the_same_page_open_send_one_answer(editor, tenant):
 
     assert "Somebody else answered or reviewed this mail meanwhile" in shown(response)
     assert EmailLog.objects.count() == 1
+
+
+def test_what_a_colleague_ignored_is_not_answered_from_an_old_page(editor, tenant):
+    result = a_result(tenant)
+    stale = filled(editor.get(page(result)), "send")
+    press(staff(tenant, "admin"), result, "ignore")
+
+    response = editor.post(page(result), stale, follow=True)
+
+    assert "Somebody else answered or reviewed this mail meanwhile" in shown(response)
+    assert EmailLog.objects.count() == 0
 
 
 def test_an_answer_in_the_conversation_stops_the_button_until_it_was_seen(editor, tenant):
