@@ -189,21 +189,14 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker takes all of them unless it has --queues.
 CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}}
+CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
+# None expires: a worker whose clock is ahead of beat's would take none of them.
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "delivery.sweep",
-        "schedule": 2.0,
-        "options": {"expires": 10, "queue": "high"},
-    },
-    "tell-of-pauses": {
-        "task": "accounts.tell_of_pauses",
-        "schedule": 30.0,
-        "options": {"expires": 60},
-    },
+    "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
+    "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
-        "options": {"expires": 3000},
     },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
