@@ -50,12 +50,14 @@ def test_a_broker_that_was_killed_with_mail_queued_and_comes_back_empty_loses_no
     assert tally.extra == 0
 
 
-def test_a_broker_that_is_emptied_and_killed_under_a_running_worker_loses_none(production, count):
+def test_a_broker_that_is_emptied_and_killed_under_running_workers_loses_none_and_ends_none(
+    production, count
+):
     messages, installation = size(200, long=1000), production.installation
     with ScriptedServer() as server, installation.web():
         account = production.account(port=server.port, max_connections=1, limit_per_second=100)
         accepted = accept(installation, account, messages)
-        with installation.worker():
+        with installation.worker() as worker, installation.urgent_worker() as urgent:
             until(lambda: server.messages, timeout=60, what="the first mail")
             flush(production)
             until(lambda: len(server.messages) > messages // 4, timeout=60, what="a quarter")
@@ -63,9 +65,11 @@ def test_a_broker_that_is_emptied_and_killed_under_a_running_worker_loses_none(p
             more = accept(installation, account, 10)
             production.redis.start()
             rows = settled_rows(installation, account, accepted | more)
+            assert worker.is_running()
+            assert urgent.is_running()
         tally = Tally(accepted | more, [message.data for message in server.messages])
 
-    count("P5", "FLUSHALL, then kill -9 of Redis, under a running worker", 2, tally)
+    count("P5", "FLUSHALL, then kill -9 of Redis, under running workers", 2, tally)
     tally.assert_nothing_lost_or_invented()
     assert statuses(rows) == {"sent": messages + 10}
     assert tally.extra == 0

@@ -62,6 +62,7 @@ def test_a_worker_that_stood_still_past_its_lease_changes_nothing_that_another_h
     production, other_host, count
 ):
     messages, installation, stopped_at = 20, production.installation, []
+    earlier = size(0, long=4)
 
     def stop_before_the_answer(command: str) -> str:
         os.killpg(first.pid, signal.SIGSTOP)
@@ -70,7 +71,7 @@ def test_a_worker_that_stood_still_past_its_lease_changes_nothing_that_another_h
 
     with ScriptedServer() as server, installation.web():
         # In the long form it is stopped with the next message built and told of, too.
-        server.on("BODY", *["250 2.0.0 queued"] * size(0, long=4), stop_before_the_answer)
+        server.on("BODY", *["250 2.0.0 queued"] * earlier, stop_before_the_answer)
         account = production.account(port=server.port, max_connections=1)
         with installation.worker() as first:
             accepted = accept(installation, account, messages)
@@ -94,7 +95,9 @@ def test_a_worker_that_stood_still_past_its_lease_changes_nothing_that_another_h
     count("P4", "SIGSTOP past the lease, then SIGCONT", 1, tally)
     tally.assert_nothing_lost_or_invented()
     assert statuses(rows) == {"sent": messages}
-    assert tally.extra == 1
+    # What it heard in the last 100 ms is not recorded yet, and only its own host could know.
+    assert 1 <= tally.extra <= 1 + earlier
+    assert max(tally.received.values()) == 2
     assert afterwards == rows
 
 
