@@ -18,6 +18,7 @@ from common.slow import SlowQueries
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sendcraft_project.settings.embedded")
 
 TRANSPORT_ALIASES["filesystem"] = "sendcraft_project.broker:Transport"
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "sendcraft_project.redis_broker:Transport")
 app = Celery("sendcraft")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
