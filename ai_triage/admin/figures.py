@@ -118,7 +118,7 @@ def shown(found: Calibration) -> dict[str, Any]:
         "error": f"{found.error:.3f}",
         "points": [_point(one) for one in found.bins],
         "bins": {
-            "headers": [_("confidence"), _("mails"), _("mean"), _("right"), _("95 % interval")],
+            "headers": [_("confidence"), _("mails"), _("mean"), _("right"), _("interval (95 %)")],
             "rows": [_bin_row(one) for one in found.bins],
         },
         "suggestions": {
