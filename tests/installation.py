@@ -32,6 +32,8 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "sendcraft_project.settings.embedded",
             # Empty means the embedded default, whatever the suite itself runs on.
             **dict.fromkeys(("DATABASE_URL", "BROKER_URL", "CACHE_URL", "EMAIL_URL"), ""),
+            # No test but the live one asks a real model.
+            **dict.fromkeys(("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY"), ""),
             "SENDCRAFT_DATA": str(folder),
             "SENDCRAFT_PORT": str(self.port),
             "SENDCRAFT_CATCHER_PORT": str(self.catcher_port),

@@ -166,7 +166,8 @@ def stated_wait(said: str | None) -> float | None:
     """Return the seconds of a ``Retry-After`` (RFC 9110: seconds or a date), None for none."""
     if said is None:
         return None
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said.strip(), re.ASCII):
+    said = said.strip(" \t")
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said, re.ASCII):
         return min(float(said), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(said)
