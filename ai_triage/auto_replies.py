@@ -50,6 +50,7 @@ def is_allowed(result: TriageResult) -> bool:
         and result.tenant.is_active
         and result.decision == Decision.RESPOND
         and bool(result.suggested_body)
+        and result.reviewed_at is None
         and not (result.needs_review or result.never_auto_reply or result.cached)
     )
     return is_answerable and _has_honest_header(result) and _has_rule(result)

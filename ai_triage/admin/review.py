@@ -243,7 +243,7 @@ class ReviewAdmin(TenantAdmin):
             form.add_error("account" if refusal.attr == "from_account" else None, str(refusal))
         else:
             self.message_user(request, told, messages.SUCCESS)
-            return redirect(self._next_address(request, result))
+            return redirect(self._next_address(request, result, form))
         # As it is stored: what was undone is still in ``result``.
         return self._page(request, self.get_object(request, str(result.pk)), form=form)
 
@@ -333,7 +333,11 @@ class ReviewAdmin(TenantAdmin):
         behind = behind.exclude(rank=own[0], received_at=own[1], pk__lt=result.pk)
         return behind.defer(*HEAVY).first() or keys.defer(*HEAVY).first()
 
-    def _next_address(self, request: HttpRequest, result: TriageResult) -> str:
+    def _next_address(self, request: HttpRequest, result: TriageResult, form: ReviewForm) -> str:
+        """Return the next mail; after a correction this one, where it is still to be answered."""
+        given = form.cleaned_data
+        if given["verb"] == CORRECT and given["decision"] == Decision.RESPOND:
+            return reverse("admin:ai_triage_triageresult_change", args=[result.pk])
         following = self._next_waiting(request, result)
         if following is None:
             return reverse("admin:ai_triage_triageresult_changelist")

@@ -23,6 +23,7 @@ from delivery import services as delivery
 from delivery.building import build_message
 from inbox import services as inbox
 from logs.models import EmailLog
+from logs.tests.builders import NOON
 from tests.factories import make_account, make_domain
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +107,7 @@ def test_a_rule_answers_the_sender_alone_and_says_that_a_program_did(tenant):
         {"needs_review": True},
         {"never_auto_reply": "list"},
         {"suggested_body": ""},
+        {"reviewed_at": NOON},
     ],
 )
 def test_what_the_rule_does_not_cover_waits_for_a_person(tenant, fields):

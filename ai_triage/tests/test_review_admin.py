@@ -230,6 +230,20 @@ def test_a_mail_can_be_ignored_or_its_verdict_corrected(editor, tenant):
     assert not TriageResult.objects.waiting_for_person().exists()
 
 
+def test_a_corrected_mail_that_is_to_be_answered_stays_open_for_its_answer(editor, tenant):
+    result, other = a_result(tenant), a_result(tenant)
+
+    stays = press(editor, result, "correct", urgency="high")
+    goes = press(editor, result, "correct", decision="ignore")
+    sent = press(editor, result, "send")
+
+    assert [one.redirect_chain for one in (stays, goes)] == [
+        [(page(result), 302)],
+        [(page(other), 302)],
+    ]
+    assert "goes out" in shown(sent)
+
+
 def test_after_an_action_the_next_in_the_queue_comes_and_at_its_end_the_first(editor, tenant):
     rows = [
         a_result(tenant, received_at=NOON + timedelta(hours=hour), urgency=urgency)
