@@ -52,9 +52,9 @@ def _tell(wants: TriageSettings, *, at: datetime) -> bool:
 def _text(wants: TriageSettings) -> str:
     page = reverse("admin:index")
     return _(
-        "The mail of %(tenant)s has cost %(limit)s US dollars today, the limit that was set. No "
-        "model is asked until tomorrow; mail waits, none is lost, and people can review it "
-        "meanwhile. Raise the limit in the triage settings to go on tomorrow with more:\n%(page)s\n"
+        "Judging the mail of %(tenant)s has reached the day's limit of %(limit)s US dollars. No "
+        "model is asked until tomorrow. Mail waits, none is lost, and people can review it "
+        "meanwhile. To go on at once, raise the limit in the triage settings:\n%(page)s\n"
     ) % {
         "tenant": wants.tenant.name,
         "limit": wants.daily_cost_limit,

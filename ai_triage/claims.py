@@ -19,6 +19,7 @@ from ai_triage.models import ReviewReason, Status, TriageResult, TriageResultQue
 from ai_triage.models.results import NO_VERDICT
 from ai_triage.signals import triage_completed, triage_failed
 from common.ids import uuid7
+from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=3)
@@ -173,6 +174,15 @@ def hold_for_cost(row: TriageResult, *, at: datetime, until: datetime, detail: s
     code = ReviewReason.COST_LIMIT.value
     logger.warning("the day's cost limit is reached", extra={"tenant": row.tenant_id})
     return defer(row, at=at, until=until, code=code, detail=detail, counts=False, **review)
+
+
+def look_again_at_held(tenant: Tenant, *, at: datetime) -> None:
+    """Let mail that waits for the cost limit come up again, since the limit may be another now."""
+    held = TriageResult.objects.for_tenant(tenant).filter(
+        status=Status.QUEUED, error_code=ReviewReason.COST_LIMIT
+    )
+    if held.update(next_attempt_at=at):
+        doorbell.ring_on_commit()
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ from ai_triage.kinds import EmailType
 from ai_triage.models import TriageResult
 from ai_triage.providers.rules import Settled
 from inbox import automatic
-from inbox.kinds import NeverReply
+from inbox.kinds import Kind, NeverReply
 from inbox.mime import Headers
 from inbox.words import address_list
 
@@ -43,6 +43,8 @@ SETTLING: dict[NeverReply, tuple[EmailType, Promise]] = {
     NeverReply.OWN_ADDRESS: (EmailType.OTHER, _("This comes from one of the own accounts.")),
     NeverReply.LOOP: (EmailType.OTHER, _("This passed so many servers that it may be in a loop.")),
 }
+NOBODY = (NeverReply.ROBOT_SENDER, NeverReply.OWN_ADDRESS)
+"""Where a contact form sends by such an address, a person's is in Reply-To."""
 _LIST_NAMES = ("List-Post", "X-BeenThere", "Mailing-List", "X-Mailing-List")
 
 
@@ -84,15 +86,23 @@ def _gated(row: TriageResult, known: _Known) -> Gated:
     if known.is_answered(row):
         reason = _("The conversation was answered after this mail came.")
         return Gated(never, Settled(EmailType.OTHER, str(reason)))
-    answered = set(_addresses(headers, "Reply-To")) or {row.from_address}
-    why = automatic.why_never(
+    why = _why_settled(row, headers, kind, known, senders=[row.from_address])
+    if why in NOBODY and (others := _addresses(headers, "Reply-To")):
+        why = _why_settled(row, headers, kind, known, senders=others)
+    return Gated(never, _settled(why))
+
+
+def _why_settled(
+    row: TriageResult, headers: Headers, kind: Kind, known: _Known, *, senders: list[str]
+) -> NeverReply | None:
+    """Return the first reason, if ``senders`` are whom an answer of a person would reach."""
+    return automatic.why_never(
         _settling_headers(headers, to=row.to_address),
         kind=kind,
         subject=row.subject,
-        senders=answered,
-        is_own=known.is_own(answered, tenant_id=row.tenant_id),
+        senders=senders,
+        is_own=known.is_own(senders, tenant_id=row.tenant_id),
     )
-    return Gated(never, _settled(why))
 
 
 def _settled(why: NeverReply | None) -> Settled | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from django.db import transaction
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from ai_triage import auto_replies, doorbell, prompting, services, waiting
-from ai_triage.models import TriageResult
+from ai_triage import auto_replies, claims, doorbell, prompting, services, waiting
+from ai_triage.models import TriageResult, TriageSettings
 from ai_triage.signals import triage_completed
 from common.clock import DatabaseClock
 from inbox.kinds import Kind
@@ -44,3 +45,8 @@ def answer_by_rule(result: TriageResult, **kwargs: object) -> None:
         at = DatabaseClock().now()
         TriageResult.objects.filter(pk=result.pk, responded_at=None).update(answer_due_at=at)
         doorbell.ring_on_commit(doorbell.ANSWERS)
+
+
+@receiver(post_save, sender=TriageSettings)
+def look_again(instance: TriageSettings, **kwargs: object) -> None:
+    claims.look_again_at_held(instance.tenant, at=DatabaseClock().now())

@@ -36,6 +36,11 @@ pytestmark = pytest.mark.django_db
         ({"headers": {"Precedence": "bulk"}}, "newsletter", "precedence"),
         ({"from": "no-reply@loja.example"}, "other", "robot_sender"),
         ({"from": "Mailer-Daemon@mx.example"}, "other", "robot_sender"),
+        (
+            {"from": "no-reply@a.example", "headers": {"Reply-To": "noreply@b.example"}},
+            "other",
+            "robot_sender",
+        ),
         ({"headers": {"Received": [f"from s{n}" for n in range(26)]}}, "other", "loop"),
         ({"headers": {"X-Spamarrest-Challenge": "1"}}, "other", "challenge"),
     ],
@@ -62,6 +67,7 @@ def test_what_headers_settle_is_ignored_without_a_call(api, google, changes, ema
             {"from": "noreply@loja.example", "headers": {"Reply-To": "Ana <ana@example.com>"}},
             "robot_sender",
         ),
+        ({"headers": {"Reply-To": "no-reply@loja.example"}}, "robot_sender"),
         # A shared mailbox that is a group at its provider: every customer's mail bears its marks.
         (
             {"headers": {"List-Id": "<support.biofraga.com>", "Precedence": "list"}},
