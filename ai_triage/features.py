@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from unicodedata import normalize
 from zlib import crc32
@@ -101,7 +102,7 @@ def _phrases(said: list[str], titled: list[str]) -> set[str]:
     return {
         *said,
         *title,
-        *map(" ".join, zip(said, said[1:], strict=False)),
+        *map(" ".join, pairwise(said)),
         *map(" ".join, zip(title, titled[1:], strict=False)),
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from unicodedata import normalize
 
 
@@ -48,93 +50,9 @@ HABITS = {
     "bulk": Habits(0.3, 0.0, 0.2, 0.55, 0.3),
     "machine": Habits(0.25, 0.0, 0.15, 0.25, 0.15),
 }
-WARDROBES = {
-    "en": Wardrobe(
-        greetings="Hi,|Hello,|Dear team,|Hey there,|Good morning,|Dear Sir or Madam,|Hi there!|"
-        "To whom it may concern,|Good afternoon,|Dear all,|Hi Sam,|Dear Ms Carter,|Hello Tom,".split("|"),
-        polite_openings="I hope you're well.|Hope you had a good weekend.|Sorry to bother you.|"
-        "It's me again.|We spoke on the phone the other day.|I've been a customer for years.|"
-        "I'm writing on behalf of my father.|I hope this finds you well.".split("|"),
-        closings="Thanks|Kind regards|Best|Many thanks in advance|Regards|Cheers|Thank you|"
-        "Yours sincerely|Best wishes|All the best|Warm regards|Yours faithfully".split("|"),
-        names="Joan Hale|P. Osei|Kevin|Mrs R. Lund|Tom\nLund & Co|Sarah B.|Dr. Amin|Lucy|"
-        "Helena Brandt\nHead of Sales\n+44 20 7946 0991|Marc Dupuis\nPurchasing|J.|Ade".split("|"),
-        bulk_greetings="Hi Anna,|Dear customer,|Hello Mark!|Dear member,|Hi there,|"
-        "Dear friend,|Dear reader,".split("|"),
-        bulk_footers="Unsubscribe|You receive this e-mail because you signed up on our website. "
-        "Unsubscribe here.|View in browser - Privacy policy - Unsubscribe|"
-        "To stop receiving these mails, click here.|Manage your e-mail preferences|"
-        "No longer interested? Opt out at any time.|Follow us: Facebook, Instagram".split("|"),
-        machine_footers="Please do not reply to this e-mail.|This is an automated message.|"
-        "You can change your notification settings at any time.|If you have any questions, visit "
-        "our help centre.|This e-mail was sent automatically.|Registered in England no. 0441982.|"
-        "Need help? Contact support.".split("|"),
-        pitch_footers="If you'd rather not hear from me again, just let me know.|"
-        "Not interested? Reply STOP.|P.S. This offer ends on Friday.|Unsubscribe".split("|"),
-        person_footers="This message is confidential and meant for the addressee only.|"
-        "Please think of the environment before printing this mail.|"
-        "Follow us on Facebook and Instagram|Sent from my iPhone".split("|"),
-        teams="The team|Your service team|Customer service|The Brightside team|"
-        "Northwind Ltd, 4 High Street".split("|"),
-        link_texts="Read more|View online|Open|Details|Get started|See here".split("|"),
-        history=[
-            "On Mon, 3 Nov 2025 at 09:12, Shop <hello@shop.example> wrote:\n> Dear customer,\n"
-            "> thank you for your message. Is there anything else we can do?",
-            "-----Original Message-----\nFrom: Shop\nSent: Monday\nThank you for your message. "
-            "Please click here to unsubscribe.",
-            "From: Shop <hello@shop.example>\nSent: 3 November 2025\nTo: you\nSubject: Offer\n\n"
-            "As discussed, could you let me know?",
-        ],
-    ),
-    "pt": Wardrobe(
-        greetings="Olá,|Bom dia,|Boa tarde,|Boa noite,|Exmos. Senhores,|Prezados,|Oi,|"
-        "Oi, tudo bem?|Caros,|Viva,|Boas,|Olá Sofia,|Prezado Marcos,|Bom dia a todos,|"
-        "Cara D. Teresa,|Oi gente,".split("|"),
-        polite_openings="Espero que esteja tudo bem.|Espero que esteja bem.|Desculpem o incómodo.|"
-        "Sou eu outra vez.|Falámos ao telefone há dias.|Sou cliente há anos.|"
-        "Escrevo em nome do meu pai.|Tudo bem com vocês?|Desculpa incomodar.".split("|"),
-        closings="Obrigado|Obrigada|Cumprimentos|Com os melhores cumprimentos|Att.|"
-        "Atenciosamente|Abraço|Grato|Melhores cumprimentos|Abs|Desde já agradeço|Grata".split("|"),
-        names="Joana Prado|Rui M.|Cláudia|Carlos Vaz\nDiretor de compras|Bia|Dra. Sá|João|"
-        "Thiago|Helena Brito\nResponsável comercial\n+351 210 000 991|Marcos Dutra\nCompras|Lu".split("|"),
-        bulk_greetings="Olá Ana,|Caro cliente,|Oi, Marcos!|Estimado sócio,|Olá,|"
-        "Caro amigo,|Prezado cliente,|Estimada leitora,".split("|"),
-        bulk_footers="Cancelar subscrição|Descadastrar|Recebe este e-mail porque se inscreveu no "
-        "nosso site. Cancelar.|Ver no navegador - Política de privacidade - Sair da lista|"
-        "Para deixar de receber estas mensagens, clique aqui.|Gerir preferências|"
-        "Não quer mais receber nossos e-mails? Clique aqui.|Siga-nos: Facebook, Instagram".split("|"),
-        machine_footers="Por favor não responda a este e-mail.|Esta é uma mensagem automática.|"
-        "Pode alterar as notificações a qualquer momento.|Em caso de dúvida visite a nossa central "
-        "de ajuda.|E-mail enviado automaticamente, favor não responder.|Precisa de ajuda? Fale com "
-        "o suporte.|Mensagem gerada pelo sistema.".split("|"),
-        pitch_footers="Se não quiser voltar a ouvir de mim, é só dizer.|Sem interesse? Responda "
-        "SAIR.|P.S. A oferta acaba na sexta.|Remover da lista".split("|"),
-        person_footers="Esta mensagem é confidencial e destina-se apenas ao destinatário.|"
-        "Antes de imprimir pense no ambiente.|Siga-nos no Facebook e no Instagram|"
-        "Enviado do meu iPhone".split("|"),
-        teams="A equipa|Equipe de atendimento|Serviço ao cliente|A equipa Nortada|"
-        "Nortada Lda, Rua Direita 4".split("|"),
-        link_texts="Ler mais|Ver online|Abrir|Saiba mais|Começar|Veja aqui".split("|"),
-        history=[
-            "Em seg., 3 de nov. de 2025 às 09:12, Loja <ola@loja.example> escreveu:\n> Prezado "
-            "cliente,\n> obrigado pela mensagem. Podemos ajudar em mais alguma coisa?",
-            "-----Mensagem original-----\nDe: Loja\nEnviada: segunda\nObrigado pela mensagem. "
-            "Para sair da lista clique aqui.",
-            "De: Loja <ola@loja.example>\nEnviado: 3 de novembro de 2025\nPara: si\nAssunto: "
-            "Proposta\n\nConforme combinado, podia dizer-me?",
-        ],
-    ),
-}
-_SENDERS = {
-    "person": "ana j.hale kevin1979 rui.m c.osei bia_s t.lund sofia.p m.novak lucas".split(),
-    "role": "info office compras accounts contact geral reception admin purchasing".split(),
-    "machine": "noreply no-reply notifications alerts billing service support donotreply "
-    "naoresponda notificacoes avisos mailer updates invoice suporte".split(),
-    "bulk": "newsletter news hello ola offers promo team events marketing noticias ofertas "
-    "community no-reply info contato boletim".split(),
-    "pitch": "sales7 vivian kyle grow partners security verify info max.r marketing hello "
-    "vendas growth team admin".split(),
-}
+_DATA = json.loads(Path(__file__).with_name("wardrobe.json").read_text(encoding="utf-8"))
+WARDROBES = {language: Wardrobe(**_DATA[language]) for language in ("en", "pt")}
+_SENDERS: dict[str, list[str]] = _DATA["senders"]
 _SENDER_POOLS = {
     "person": ["person"] * 7 + ["role"] * 2,
     "away": ["person"] * 5 + ["role"] * 2,

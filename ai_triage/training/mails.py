@@ -40,7 +40,7 @@ class Template:
 
     @property
     def style(self) -> str:
-        """Return how mail of this kind looks: ``person``, ``away``, ``pitch``, ``bulk`` or ``machine``."""
+        """Return the one of ``dress.HABITS`` that mail of this kind has."""
         if self.email_type in ("question", "complaint", "request"):
             return "person"
         if self.email_type == "spam":
@@ -55,7 +55,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Sample:
-    """One mail to learn from; mails of one ``group`` are never split between folds."""
+    """One mail to learn from; those of one ``group`` share a template, and no fold splits them."""
 
     group: str
     language: str
@@ -114,7 +114,7 @@ def _grow(
         chance=chance,
     )
     return Sample(
-        group=f"{template.topic} {template.decision}",
+        group=f"{template.language} {template.subject} {template.body}",
         language=template.language,
         decision=template.decision,
         email_type=template.email_type,
