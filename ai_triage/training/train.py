@@ -39,7 +39,7 @@ SEED = 7
 EPOCHS = 10
 RATE = 0.03
 FOLDS = 6
-STRENGTHS = (0.1, 0.5, 2.0)  # times 1 / number of mails, the L2 penalty
+STRENGTHS = (0.1, 0.5)  # times 1 / number of mails, the L2 penalty
 
 
 @dataclass(frozen=True)
