@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from ai_triage.features import BUCKETS, Features, features
+from ai_triage.features import BUCKETS, features
 from ai_triage.linear import (
     BLOCKS,
     RESPOND,
@@ -44,9 +44,9 @@ STRENGTHS = (0.1, 0.5)  # times 1 / number of mails, the L2 penalty
 
 @dataclass(frozen=True)
 class Lesson:
-    """A mail as numbers, one for each of its buckets being ``units``."""
+    """A mail's buckets by kind, sorted since sums of floats depend on it, and what each counts."""
 
-    found: Features
+    blocks: tuple[tuple[int, ...], ...]
     units: tuple[float, float, float]
 
 
@@ -69,14 +69,14 @@ def stamp() -> str:
     mails = samples(per_template=1, seed=SEED)
     digest.update(repr(mails).encode())
     for mail in mails[::20]:
-        digest.update(repr([sorted(block) for block in lesson_of(mail).found]).encode())
+        digest.update(repr(lesson_of(mail).blocks).encode())
     return digest.hexdigest()[:16]
 
 
 def lesson_of(mail: Sample) -> Lesson:
     """Return one training mail as numbers."""
     found = features(from_address=mail.from_address, subject=mail.subject, body=mail.body)
-    return Lesson(found, units(found))
+    return Lesson(tuple(tuple(sorted(block)) for block in found), units(found))
 
 
 def fit_all(
@@ -109,7 +109,8 @@ def fit(lessons: Sequence[Lesson], labels: Sequence[bool], strength: float) -> R
         chance.shuffle(order)
         rate = RATE / (1 + epoch / 3)
         for i in order:
-            push = rate * importance[labels[i]] * _error(lessons[i], labels[i], weights, bias)
+            error = labels[i] - sigmoid(score(lessons[i], weights, bias))
+            push = rate * importance[labels[i]] * error
             bias += push
             _push(lessons[i], push, weights, rarity)
         keep = math.exp(-rate * strength)
@@ -122,7 +123,7 @@ def squared_rarity(lessons: Sequence[Lesson]) -> list[float]:
 
     The weights we learn are already multiplied by it, so it is needed here only.
     """
-    counts = Counter(bucket for lesson in lessons for block in lesson.found for bucket in block)
+    counts = Counter(bucket for lesson in lessons for block in lesson.blocks for bucket in block)
     rarity = [0.0] * BUCKETS
     for bucket, count in counts.items():
         is_mark = bucket >= BLOCKS[0] + BLOCKS[1]
@@ -130,16 +131,17 @@ def squared_rarity(lessons: Sequence[Lesson]) -> list[float]:
     return rarity
 
 
-def _error(lesson: Lesson, label: bool, weights: Sequence[float], bias: float) -> float:
+def score(lesson: Lesson, weights: Sequence[float], bias: float) -> float:
+    """Return the log-odds of yes."""
     value = weights.__getitem__
-    parts = zip(lesson.units, lesson.found, strict=True)
-    return label - sigmoid(bias + sum(unit * sum(map(value, block)) for unit, block in parts))
+    parts = zip(lesson.units, lesson.blocks, strict=True)
+    return bias + sum(unit * sum(map(value, block)) for unit, block in parts)
 
 
 def _push(lesson: Lesson, push: float, weights: list[float], rarity: Sequence[float]) -> None:
     if abs(push) < 1e-5:
         return
-    for unit, block in zip(lesson.units, lesson.found, strict=True):
+    for unit, block in zip(lesson.units, lesson.blocks, strict=True):
         change = push * unit
         for bucket in block:
             weights[bucket] += change * rarity[bucket]
@@ -158,7 +160,7 @@ def held_out_scores(
         row = fit([lessons[i] for i in known], [due[i] for i in known], strength)
         for i, mail in enumerate(mails):
             if fold[mail.group] == held_out:
-                scores[i] = row.score(lessons[i].found)
+                scores[i] = score(lessons[i], row.weights, row.bias)
     return scores
 
 
