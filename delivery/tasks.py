@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from celery import shared_task
 
 from delivery import jobs
 from logs.models import Priority
+
+PILE_SECONDS = 1.0
+_swept_at = 0.0
 
 
 @shared_task(name="delivery.drain_account", ignore_result=True)
@@ -16,5 +21,11 @@ def drain_account(account_id: int, priority: int = Priority.NORMAL) -> None:
 
 @shared_task(name="delivery.sweep", ignore_result=True)
 def sweep() -> None:
-    """Take back expired leases and ring for every account with due messages."""
-    jobs.sweep()
+    """Take back expired leases and ring for every account with due messages.
+
+    Sweeps that piled up while no worker ran are one.
+    """
+    global _swept_at  # noqa: PLW0603  one per process
+    if time.monotonic() - _swept_at > PILE_SECONDS:
+        _swept_at = time.monotonic()
+        jobs.sweep()

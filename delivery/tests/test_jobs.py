@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from accounts.models import EmailAccount
 from common.tests.smtp_server import DROP, Drip, ScriptedServer
-from delivery import backoff, doorbell, feed, jobs, slots, stopping
+from delivery import backoff, doorbell, feed, jobs, slots, stopping, tasks
 from delivery.ledger import Ledger
 from delivery.models import Suppression
 from delivery.tests.sending import ANA, BOB, account_at, drained, drained_later, queue, queue_many
@@ -711,6 +712,20 @@ def test_the_doorbell_rings_where_the_most_urgent_due_message_belongs(
     jobs.sweep()
 
     assert rung == [(account.pk, "bulk"), (other.pk, "high")]
+
+
+def test_sweeps_that_piled_up_while_no_worker_ran_are_one(account, server, monkeypatch):
+    rung = []
+    monkeypatch.setattr(current_app, "send_task", lambda *_, **__: rung.append(1))
+    monkeypatch.setattr(tasks, "_swept_at", -math.inf)
+    queue(account)
+    rung.clear()
+
+    for _ in range(3):
+        cache.clear()
+        tasks.sweep()
+
+    assert rung == [1]
 
 
 def test_a_sweep_asks_the_database_as_often_for_fifty_accounts_as_for_one(

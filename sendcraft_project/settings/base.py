@@ -190,25 +190,13 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker takes all of them unless it has --queues.
 CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}}
 CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 2  # a clock set back is noticed as soon
-# Longer than clocks of hosts may differ, since it is the worker's clock that tells what expired;
-# so few sweeps that a worker coming back is through with them in seconds.
-BEAT_EXPIRES = 4000
+# None expires: a worker whose clock is ahead of beat's would take none of them.
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "delivery.sweep",
-        "schedule": 2.0,
-        "options": {"expires": BEAT_EXPIRES, "queue": "high"},
-    },
-    "tell-of-pauses": {
-        "task": "accounts.tell_of_pauses",
-        "schedule": 30.0,
-        "options": {"expires": BEAT_EXPIRES},
-    },
+    "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
+    "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
-        "options": {"expires": BEAT_EXPIRES},
     },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")

@@ -1,3 +1,5 @@
+"""Recurring tasks recur, whatever is done to the machine's clock."""
+
 from __future__ import annotations
 
 import time
@@ -7,39 +9,58 @@ import pytest
 from celery import Celery
 
 from sendcraft_project.beat import Scheduler
+from sendcraft_project.celery import app as product
+
+EVERY = 0.05
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    app = Celery("beat", broker="memory://", set_as_current=False)
-    app.conf.beat_schedule = {
-        "often": {"task": "often", "schedule": 0.2},
-        "seldom": {"task": "seldom", "schedule": 3600.0},
-    }
-    made = Scheduler(app, schedule_filename=str(tmp_path / "schedule"), max_interval=0.1)
+def app():
+    made = Celery("beat", broker="memory://", set_as_current=False)
+    made.conf.beat_schedule = {"sweep": {"task": "tests.sweep", "schedule": EVERY}}
     yield made
     made.close()
 
 
-def sent_within(scheduler, seconds: float) -> int:
-    """How often ``often`` was sent, with the pauses that the scheduler asks for."""
-    before, end = scheduler.schedule["often"].total_run_count, time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(max(scheduler.tick(), 0))
-    return scheduler.schedule["often"].total_run_count - before
+def rung(app: Celery) -> int:
+    with app.connection_for_read() as connection:
+        return connection.default_channel.queue_purge("celery")
 
 
-def ran_later(scheduler, ahead: timedelta) -> None:
-    """Leave what a scheduler leaves whose clock was ahead."""
-    for entry in scheduler.schedule.values():
-        entry.last_run_at += ahead
-    scheduler._heap = None
+def test_a_task_recurs_though_the_clock_is_set_back(app, tmp_path, monkeypatch):
+    scheduler = Scheduler(app, schedule_filename=str(tmp_path / "beat-schedule"))
+    now = app.now
+
     scheduler.tick()
+    at_once = rung(app)
+    monkeypatch.setattr(app, "now", lambda: now() - timedelta(hours=1))
+    time.sleep(scheduler.tick())
+    scheduler.tick()
+    scheduler.close()
+
+    assert (at_once, rung(app)) == (1, 1)
+    assert (tmp_path / "beat-schedule").exists()
 
 
-def test_a_clock_set_back_by_an_hour_silences_no_task(scheduler):
-    assert sent_within(scheduler, 0.5) in (1, 2)
-    ran_later(scheduler, timedelta(hours=1))
+def test_a_new_beat_does_not_wait_for_what_an_earlier_one_believed_the_time_to_be(
+    app, tmp_path, monkeypatch
+):
+    file, now = str(tmp_path / "beat-schedule"), app.now
+    monkeypatch.setattr(app, "now", lambda: now() + timedelta(hours=1))
+    earlier = Scheduler(app, schedule_filename=file)
+    earlier.tick()
+    earlier.close()
+    monkeypatch.undo()
 
-    assert sent_within(scheduler, 0.7) >= 2
-    assert scheduler.schedule["seldom"].total_run_count == 0
+    Scheduler(app, schedule_filename=file).tick()
+
+    assert rung(app) == 2
+
+
+def test_beat_is_the_products_and_none_of_its_tasks_expires():
+    assert product.conf.beat_scheduler == "sendcraft_project.beat:Scheduler"
+    assert not [
+        name
+        for name, entry in product.conf.beat_schedule.items()
+        if "expires" in entry.get("options", {})
+    ]
