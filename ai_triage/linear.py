@@ -5,66 +5,71 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict
 
-from ai_triage.features import BUCKETS
+from ai_triage.features import BUCKETS, MARKS, PIECES, WORDS, Features
 
 WEIGHTS = Path(__file__).with_name("linear_weights.bin")
-HANDLED = ("question", "complaint", "request")
+RESPOND, TYPE, URGENCY = "respond", "type ", "urgency "
+MARK_UNIT = 0.3
+BLOCKS = (WORDS, PIECES, MARKS)
 
 
-class HeadHeader(TypedDict):
+class RowHeader(TypedDict):
     name: str
-    classes: list[str]
-    bias: list[float]
-    scale: float
+    bias: float
+    scales: list[float]
 
 
 class Header(TypedDict):
     version: str
+    stamp: str
     slope: float
     offset: float
-    heads: list[HeadHeader]
+    rows: list[RowHeader]
 
 
 @dataclass(frozen=True)
-class Head:
-    """One question with a weight a bucket for each of its possible answers."""
+class Row:
+    """The weights of one yes-or-no question; ``scales`` are those of words, pieces and marks."""
 
-    classes: tuple[str, ...]
-    bias: tuple[float, ...]
-    scale: float
-    rows: tuple[Sequence[float], ...]
+    bias: float
+    scales: Sequence[float]
+    weights: Sequence[float]
 
-    def probabilities(self, buckets: Set[int]) -> dict[str, float]:
-        """Return how likely each class is; together they are 1."""
-        factor = self.scale / math.sqrt(len(buckets) or 1)
-        sums = (sum(map(row.__getitem__, buckets)) for row in self.rows)
-        scores = [bias + factor * total for bias, total in zip(self.bias, sums, strict=True)]
-        return dict(zip(self.classes, softmax(scores), strict=True))
+    def score(self, found: Features) -> float:
+        """Return the log-odds of yes."""
+        value = self.weights.__getitem__
+        parts = zip(self.scales, units(found), found, strict=True)
+        return self.bias + sum(
+            scale * unit * sum(map(value, buckets)) for scale, unit, buckets in parts
+        )
 
 
 @dataclass(frozen=True)
 class Model:
-    """``slope`` and ``offset`` turn the raw score into an honest probability (Platt)."""
+    """``slope`` and ``offset`` turn the raw score into an honest probability (Platt).
+
+    ``stamp`` says what the weights were made from.
+    """
 
     version: str
+    stamp: str
     slope: float
     offset: float
-    heads: Mapping[str, Head]
+    rows: Mapping[str, Row]
 
-    def respond(self, buckets: Set[int]) -> float:
-        """Return how likely a mail with these buckets is due an answer."""
-        return sigmoid(self.slope * self.raw_respond(buckets) + self.offset)
+    def respond(self, found: Features) -> float:
+        """Return how likely a mail with these features is due an answer."""
+        return sigmoid(self.slope * self.rows[RESPOND].score(found) + self.offset)
 
-    def raw_respond(self, buckets: Set[int]) -> float:
-        """Return the uncalibrated log-odds of the types that are answered."""
-        types = self.heads["email_type"].probabilities(buckets)
-        return logit(sum(types[name] for name in HANDLED))
+    def likeliest(self, prefix: str, names: Sequence[str], found: Features) -> str:
+        """Return which of ``names`` scores highest under ``prefix``, e.g. of ``TYPE``."""
+        return max(names, key=lambda name: self.rows[prefix + name].score(found))
 
 
 @lru_cache(maxsize=1)
@@ -73,30 +78,24 @@ def load() -> Model:
     line, _, blob = WEIGHTS.read_bytes().partition(b"\n")
     header: Header = json.loads(line)
     weights = array("b", blob)
-    heads: dict[str, Head] = {}
-    start = 0
-    for head in header["heads"]:
-        starts = range(start, start + len(head["classes"]) * BUCKETS, BUCKETS)
-        rows = tuple(weights[at : at + BUCKETS] for at in starts)
-        start += len(rows) * BUCKETS
-        heads[head["name"]] = Head(tuple(head["classes"]), tuple(head["bias"]), head["scale"], rows)
-    return Model(header["version"], header["slope"], header["offset"], heads)
+    rows = {
+        row["name"]: Row(
+            row["bias"], row["scales"], weights[number * BUCKETS : (number + 1) * BUCKETS]
+        )
+        for number, row in enumerate(header["rows"])
+    }
+    return Model(header["version"], header["stamp"], header["slope"], header["offset"], rows)
 
 
-def softmax(scores: Sequence[float]) -> list[float]:
-    """Return the scores as probabilities."""
-    highest = max(scores)
-    powers = [math.exp(score - highest) for score in scores]
-    total = sum(powers)
-    return [power / total for power in powers]
+def units(found: Features) -> tuple[float, float, float]:
+    """Return what one bucket of each kind counts: long mails don't shout down short ones."""
+    return (
+        1 / math.sqrt(len(found.words) or 1),
+        1 / math.sqrt(len(found.pieces) or 1),
+        MARK_UNIT,
+    )
 
 
 def sigmoid(score: float) -> float:
     """Return the probability that belongs to a log-odds score."""
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))
-
-
-def logit(probability: float) -> float:
-    """Return the log-odds, kept finite."""
-    bounded = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(bounded / (1 - bounded))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from ai_triage import linear
 from ai_triage.drafts import acknowledgement
-from ai_triage.features import features
+from ai_triage.features import Features, features
 from ai_triage.own_words import own_words
 from ai_triage.providers.base import (
     PATIENCE,
@@ -25,8 +25,9 @@ from ai_triage.providers.base import (
 )
 
 CERTAIN = 0.99
-_ANSWERED = frozenset([EmailType.QUESTION, EmailType.COMPLAINT, EmailType.REQUEST, EmailType.OTHER])
-_IGNORED = frozenset([EmailType.SPAM, EmailType.NEWSLETTER, EmailType.AUTO_REPLY, EmailType.OTHER])
+URGENT_FROM = -1.0  # log-odds below even: an urgent mail missed costs more than a needless hurry
+_ANSWERED = (EmailType.QUESTION, EmailType.COMPLAINT, EmailType.REQUEST, EmailType.OTHER)
+_IGNORED = (EmailType.SPAM, EmailType.NEWSLETTER, EmailType.AUTO_REPLY, EmailType.OTHER)
 _AUTO_REPLY_HEADERS = ("X-Autoreply", "X-Autorespond", "X-Autoresponder")
 
 
@@ -86,17 +87,20 @@ def _empty(mail: Mail) -> Settled | None:
 
 def _by_model(mail: Mail, company: Company) -> Verdict:
     model = linear.load()
-    buckets = features(from_address=mail.from_address, subject=mail.subject, body=mail.body)
-    respond = model.respond(buckets)
+    found = features(from_address=mail.from_address, subject=mail.subject, body=mail.body)
+    respond = model.respond(found)
     answered = respond > 0.5
-    types = model.heads["email_type"].probabilities(buckets)
-    possible = _ANSWERED if answered else _IGNORED
-    email_type = max(possible, key=lambda kind: (types[kind], kind))
+    email_type = EmailType(model.likeliest(linear.TYPE, _ANSWERED if answered else _IGNORED, found))
     if not answered:
         reason = _("The wording is that of mail that needs no answer.")
         return Verdict(Decision.IGNORE, 1 - respond, email_type, Urgency.LOW, reason)
-    urgencies = model.heads["urgency"].probabilities(buckets)
-    urgency = max(Urgency, key=lambda level: urgencies[level])
+    urgency = _urgency(model, found)
     draft = acknowledgement(mail, email_type=email_type, urgency=urgency, company=company)
     reason = _("The wording is that of a person who expects an answer.")
     return Verdict(Decision.RESPOND, respond, email_type, urgency, reason, draft)
+
+
+def _urgency(model: linear.Model, found: Features) -> Urgency:
+    if model.rows[linear.URGENCY + Urgency.HIGH].score(found) > URGENT_FROM:
+        return Urgency.HIGH
+    return Urgency(model.likeliest(linear.URGENCY, (Urgency.MEDIUM, Urgency.LOW), found))

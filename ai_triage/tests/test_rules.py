@@ -1,11 +1,17 @@
 """The offline provider judges, and its drafts bring no link or address of their own."""
 
+import time
+
 import pytest
 
+from ai_triage import linear
 from ai_triage.drafts import strangers
 from ai_triage.evaluation.mails import read_mails
+from ai_triage.evaluation.measures import Judged, measure
 from ai_triage.providers.base import Company, Decision, EmailType, Mail
 from ai_triage.providers.rules import RulesProvider, Settled
+from ai_triage.training import train
+from ai_triage.training.mails import samples
 
 LOJA = Company("Loja", signature="Equipa Loja")
 
@@ -58,3 +64,39 @@ def test_a_foreign_link_in_a_draft_is_found():
         "https://evil.example/x",
         "me@evil.example",
     ]
+
+
+@pytest.mark.parametrize(("language", "accuracy"), [("en", 0.85), ("pt", 0.80)])
+def test_most_of_the_own_set_is_judged_right_and_the_confidence_is_honest(language, accuracy):
+    judged = [
+        Judged(
+            labelled.decision,
+            said.decision,
+            said.confidence,
+            labelled.email_type,
+            said.email_type,
+            labelled.urgency,
+            said.urgency,
+        )
+        for labelled in read_mails()
+        if labelled.language == language
+        for said in [RulesProvider().judge(labelled.mail, company=LOJA)]
+    ]
+    figures = measure(judged)
+    assert figures.accuracy >= accuracy
+    assert figures.calibration_error <= 0.08
+
+
+def test_the_weights_were_made_from_these_templates_and_features():
+    assert linear.load().stamp == train.stamp(), "run python -m ai_triage.training.train"
+
+
+def test_no_mail_of_the_own_set_is_among_those_learnt_from():
+    learnt = {mail.body for mail in samples(per_template=1, seed=1)}
+    assert not learnt & {labelled.mail.body for labelled in read_mails()}
+
+
+def test_a_long_mail_of_one_endless_word_is_judged_in_time():
+    started = time.monotonic()
+    RulesProvider().judge(mail("a" * 5_000_000, "a" * 5_000_000), company=LOJA)
+    assert time.monotonic() - started < 2

@@ -1,94 +1,35 @@
-"""Training mails, grown from templates whose ``{one|other}`` parts are drawn anew each time."""
+"""Training mails, grown from templates: parts are drawn anew for each, and dressed as mail is.
+
+A template file opens with ``$word = one|other`` lines. Then a heading ``@ topic decision type
+urgency`` stands over the mails of one kind, one a line, ``subject :: body``: ``\\n`` breaks the
+line, ``{one|other}`` draws a part and ``$word`` one of the words above.
+"""
 
 from __future__ import annotations
 
-import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+
+from ai_triage.training import dress
 
 FOLDER = Path(__file__).with_name("templates")
 
 _INNERMOST = re.compile(r"\{([^{}]*)\}")
-_GREETINGS = {
-    "en": [
-        "Hi,",
-        "Hello,",
-        "Dear team,",
-        "Hey there,",
-        "Good morning,",
-        "Dear Sir or Madam,",
-        "To whom it may concern,",
-    ],
-    "pt": [
-        "Olá,",
-        "Bom dia,",
-        "Boa tarde,",
-        "Boa noite,",
-        "Exmos. Senhores,",
-        "Prezados,",
-        "Oi,",
-        "Oi, tudo bem?",
-        "Caros,",
-        "Viva,",
-    ],
-}
-_CLOSINGS = {
-    "en": [
-        "Thanks",
-        "Kind regards",
-        "Best",
-        "Many thanks in advance",
-        "Regards",
-        "Cheers",
-        "Yours sincerely",
-    ],
-    "pt": [
-        "Obrigado",
-        "Obrigada",
-        "Cumprimentos",
-        "Com os melhores cumprimentos",
-        "Att.",
-        "Atenciosamente",
-        "Abraço",
-        "Grato",
-        "Melhores cumprimentos",
-    ],
-}
-_NAMES = {
-    "en": [
-        "Joan Hale",
-        "P. Osei",
-        "Kevin",
-        "Mrs R. Lund",
-        "Tom\nLund & Co",
-        "Sarah B.",
-        "Dr. Amin",
-        "Lucy",
-    ],
-    "pt": [
-        "Joana Prado",
-        "Rui M.",
-        "Cláudia",
-        "Carlos Vaz\nDiretor de compras",
-        "Bia",
-        "Dra. Sá",
-        "João",
-        "Thiago",
-    ],
-}
-_MACHINES = ["noreply@", "no-reply@", "newsletter@", "notifications@", "news@"]
-_PEOPLE = ["ana@", "j.hale@", "info@", "compras@", "office@", "kev1979@", "contact@"]
-_HUMAN_TYPES = frozenset(["question", "complaint", "request"])
-_HUMAN_TOPICS = frozenset(
-    ["feedback", "thanks", "decline", "note", "supplier", "spam-outreach", "spam-seo", "spam-scam"]
+_WORD = re.compile(r"\$([a-z]+)")
+_PERSONAL_TOPICS = frozenset(
+    ["feedback", "thanks", "decline", "note", "supplier", "thanks-only", "no-longer", "fyi-forward"]
 )
 
+Words = Mapping[str, Sequence[str]]
 
-class Template(TypedDict):
+
+@dataclass(frozen=True)
+class Template:
+    """One line of a template file; ``topic`` and ``kind`` say what its neighbours are about."""
+
     topic: str
     language: str
     decision: str
@@ -97,12 +38,26 @@ class Template(TypedDict):
     subject: str
     body: str
 
+    @property
+    def style(self) -> str:
+        """Return the one of ``dress.HABITS`` that mail of this kind has."""
+        if self.email_type in ("question", "complaint", "request"):
+            return "person"
+        if self.email_type == "spam":
+            return "pitch"
+        if self.email_type == "newsletter":
+            return "bulk"
+        if self.topic in ("auto-away", "auto-ooo"):
+            return "away"
+        personal = self.decision == "respond" or self.topic in _PERSONAL_TOPICS
+        return "person" if personal else "machine"
+
 
 @dataclass(frozen=True)
 class Sample:
-    """One mail to learn from; mails of one ``topic`` are never split between folds."""
+    """One mail to learn from; those of one ``group`` share a template, and no fold splits them."""
 
-    topic: str
+    group: str
     language: str
     decision: str
     email_type: str
@@ -112,66 +67,75 @@ class Sample:
     body: str
 
 
-def templates() -> Iterator[Template]:
-    """Yield every template of the folder."""
-    for path in sorted(FOLDER.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            template: Template = json.loads(line)
-            yield template
-
-
 def samples(*, per_template: int, seed: int) -> list[Sample]:
     """Return ``per_template`` different mails of each template, the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311  not a secret
-    grown = {
-        sample: None
-        for template in templates()
-        for _ in range(per_template)
-        for sample in [_grow(template, chance)]
-    }
+    grown: dict[Sample, None] = {}
+    for path in sorted(FOLDER.glob("*.txt")):
+        words, templates = read(path)
+        for template in templates:
+            for _ in range(per_template):
+                grown[_grow(template, templates, words, chance)] = None
     return list(grown)
 
 
-def _grow(template: Template, chance: random.Random) -> Sample:
-    subject, body = _expand(template["subject"], chance), _expand(template["body"], chance)
-    if template["email_type"] in _HUMAN_TYPES or template["topic"] in _HUMAN_TOPICS:
-        body = _framed(body, template["language"], chance)
-        subject = _human_subject(subject, chance)
+def read(path: Path) -> tuple[Words, list[Template]]:
+    """Return the words and the templates of one file, named after its language."""
+    words: dict[str, Sequence[str]] = {}
+    templates: list[Template] = []
+    heading: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("$") and " = " in line and not heading:
+            name, _, choices = line[1:].partition(" = ")
+            words[name] = choices.split("|")
+        elif line.startswith("@ "):
+            heading = line[2:].split()
+        elif line.strip():
+            topic, decision, email_type, urgency = heading
+            subject, _, body = line.partition(":: ")
+            body = body.replace("\\n", "\n")
+            templates.append(
+                Template(topic, path.stem, decision, email_type, urgency, subject.strip(), body)
+            )
+    return words, templates
+
+
+def _grow(
+    template: Template, templates: Sequence[Template], words: Words, chance: random.Random
+) -> Sample:
+    body = _expand(template.body, words, chance)
+    if template.decision == "respond" and chance.random() < 0.12:
+        body += "\n\n" + _expand(_neighbour(template, templates, chance).body, words, chance)
+    subject, body = dress.dressed(
+        _expand(template.subject, words, chance),
+        body,
+        style=template.style,
+        language=template.language,
+        chance=chance,
+    )
     return Sample(
-        topic=template["topic"],
-        language=template["language"],
-        decision=template["decision"],
-        email_type=template["email_type"],
-        urgency=template["urgency"],
-        from_address=_sender(template, chance),
+        group=f"{template.language} {template.subject} {template.body}",
+        language=template.language,
+        decision=template.decision,
+        email_type=template.email_type,
+        urgency=template.urgency,
+        from_address=dress.sender(template.style, template.language, chance),
         subject=subject,
         body=body,
     )
 
 
-def _expand(text: str, chance: random.Random) -> str:
+def _neighbour(
+    template: Template, templates: Sequence[Template], chance: random.Random
+) -> Template:
+    """Return a mail of the same kind, so that some mails ask for two things."""
+    kind = (template.topic, template.decision, template.email_type, template.urgency)
+    return chance.choice(
+        [t for t in templates if (t.topic, t.decision, t.email_type, t.urgency) == kind]
+    )
+
+
+def _expand(text: str, words: Words, chance: random.Random) -> str:
     while _INNERMOST.search(text):
         text = _INNERMOST.sub(lambda match: chance.choice(match[1].split("|")), text)
-    return text.strip()
-
-
-def _framed(body: str, language: str, chance: random.Random) -> str:
-    """Return ``body`` as a person may send it: greeted, signed, in lower case, or bare."""
-    if chance.random() < 0.6:
-        body = f"{chance.choice(_GREETINGS[language])}\n\n{body}"
-    if chance.random() < 0.6:
-        body += f"\n\n{chance.choice(_CLOSINGS[language])},\n{chance.choice(_NAMES[language])}"
-    return body.lower() if chance.random() < 0.1 else body
-
-
-def _human_subject(subject: str, chance: random.Random) -> str:
-    draw = chance.random()
-    if draw < 0.15:
-        return ""
-    return f"Re: {subject}" if draw < 0.25 else subject
-
-
-def _sender(template: Template, chance: random.Random) -> str:
-    bulk = template["email_type"] in ("newsletter", "auto_reply") or template["topic"] == "system"
-    machine = chance.random() < (0.6 if bulk else 0.02)
-    return chance.choice(_MACHINES if machine else _PEOPLE) + "example.com"
+    return _WORD.sub(lambda match: chance.choice(words[match[1]]), text).strip()
