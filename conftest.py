@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from rest_framework.test import APIClient
 
 from tenants.models import APIKey, Tenant
 from tests.factories import make_account, make_domain, make_template
+from tests.faults.form import IS_LONG
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run a journey, which brings its database, in the run of the suite on that database alone."""
+    if IS_LONG:
+        return
+    is_mysql = os.environ.get("DATABASE_URL", "").startswith("mysql:")
+    left = [item for item in items if is_journey(item) and needs_production(item) is not is_mysql]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def is_journey(item: pytest.Item) -> bool:
+    return item.get_closest_marker("journey") is not None
+
+
+def needs_production(item: pytest.Item) -> bool:
+    """Tell whether a test runs MariaDB, as a fixture or as the parameter of one."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return "production" in {*item.fixturenames, *(p for p in parameters if isinstance(p, str))}
 
 
 @pytest.fixture(autouse=True)

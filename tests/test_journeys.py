@@ -21,12 +21,12 @@ ORDER = """
 NEWS = "<p>Olá {{ name|default('cliente') }}, {{ month }}.</p><a href='{{ unsubscribe_url }}'>x</a>"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+@pytest.fixture(scope="module", params=["embedded", "production"])
 def shop(request, tmp_path_factory):
     """A running shop installation: SQLite and files, or MariaDB and Redis."""
     with ExitStack() as stack:
         env = {}
-        if request.param == "mariadb":
+        if request.param == "production":
             require_mariadb()
             require_redis()
             env = production_like(stack.enter_context(mariadb_database()))

@@ -5,36 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
+from ai_triage.kinds import Criteria, Decision, EmailType, Tone, Urgency
 
-class Decision(StrEnum):
-    RESPOND = "respond"
-    IGNORE = "ignore"
-
-
-class EmailType(StrEnum):
-    QUESTION = "question"
-    COMPLAINT = "complaint"
-    REQUEST = "request"
-    SPAM = "spam"
-    NEWSLETTER = "newsletter"
-    AUTO_REPLY = "auto_reply"
-    OTHER = "other"
-
-
-class Urgency(StrEnum):
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-
-class Tone(StrEnum):
-    FORMAL = "formal"
-    INFORMAL = "informal"
-    FRIENDLY = "friendly"
-    PROFESSIONAL = "professional"
+__all__ = ["Criteria", "Decision", "EmailType", "Tone", "Urgency"]
 
 
 @dataclass(frozen=True)
@@ -66,14 +41,6 @@ class Company:
     sector: str = ""
     support_address: str = ""
     signature: str = ""
-
-
-@dataclass(frozen=True)
-class Criteria:
-    """What to answer and what to leave, one rule a line."""
-
-    respond_to: tuple[str, ...]
-    ignore: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,28 +9,13 @@ import pytest
 
 from tests.faults import report
 from tests.faults.form import IS_LONG
-from tests.faults.runtimes import Embedded, Production, is_mysql
+from tests.faults.runtimes import Embedded, Production
 from tests.faults.tally import Tally
 from tests.servers import private
 from tests.servers.databases import skip_or_fail
 
 FOLDER = Path(__file__).resolve().parents[2] / "var" / "faults"
 KEY = "faults"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what is about the other runtime to the run of the suite on its database."""
-    other = "embedded" if is_mysql(os.environ.get("DATABASE_URL", "")) else "production"
-    left = [item for item in items if "faults" in item.keywords and other in needs(item)]
-    if left and not IS_LONG:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
-
-
-def needs(item: pytest.Item) -> set[str]:
-    """Return the fixtures of a test, with the runtime that it is parametrized for."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return {*item.fixturenames, parameters.get("runtime", "")}
 
 
 @pytest.fixture(scope="session")

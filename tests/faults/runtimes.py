@@ -6,7 +6,6 @@ import itertools
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tests.installation import Installation
 from tests.servers.private import MariaDB, Redis
@@ -81,7 +80,3 @@ class Production(Runtime):
     def stop(self) -> None:
         for server in (self.redis, self.mariadb):
             server.process.kill()
-
-
-def is_mysql(database_url: str) -> bool:
-    return urlsplit(database_url).scheme == "mysql"

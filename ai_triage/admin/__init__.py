@@ -1,0 +1,1 @@
+"""The admin of triage, a module for each of its parts."""

@@ -1,0 +1,32 @@
+"""Triage in rows: settings, prompts, results with what people said of them, figures."""
+
+from ai_triage.models.figures import EvaluationRun, TriageAnalytics
+from ai_triage.models.prompts import Experiment, Prompt, PromptQuerySet, PromptVersion
+from ai_triage.models.results import (
+    Action,
+    Feedback,
+    ReviewReason,
+    Status,
+    TriageResult,
+    TriageResultQuerySet,
+)
+from ai_triage.models.settings import AutoReplyRule, Snippet, SnippetQuerySet, TriageSettings
+
+__all__ = [
+    "Action",
+    "AutoReplyRule",
+    "EvaluationRun",
+    "Experiment",
+    "Feedback",
+    "Prompt",
+    "PromptQuerySet",
+    "PromptVersion",
+    "ReviewReason",
+    "Snippet",
+    "SnippetQuerySet",
+    "Status",
+    "TriageAnalytics",
+    "TriageResult",
+    "TriageResultQuerySet",
+    "TriageSettings",
+]
