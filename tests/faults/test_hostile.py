@@ -28,10 +28,10 @@ def hostile() -> dict[str, tuple[str, Answer, float]]:
     """Event, what is said there, and the seconds in which the attempt has to end."""
     opening, send = DEFAULT_TIMEOUTS.opening, DEFAULT_TIMEOUTS.send
     servers = {
-        "says nothing": ("BANNER", HANG, opening),
-        "never ends its banner": ("BANNER", Drip(b"2", every=0.2, forever=True), opening),
+        "say nothing": ("BANNER", HANG, opening),
+        "never end their banner": ("BANNER", Drip(b"2", every=0.2, forever=True), opening),
     }
-    last = {"hangs after the final dot": ("BODY", HANG, send)}  # a minute and a half
+    last = {"hang after the final dot": ("BODY", HANG, send)}  # a minute and a half
     return servers | last if IS_LONG else servers
 
 
