@@ -13,6 +13,7 @@ from django.db.models.functions import Left
 from ai_triage import linear
 from ai_triage.features import features
 from ai_triage.judging import opinion
+from ai_triage.kinds import EmailType
 from ai_triage.language import language_of
 from ai_triage.models import Feedback, Status, TriageResult
 from ai_triage.models import Snippet as SnippetRow
@@ -167,9 +168,8 @@ def _remember(from_address: str, subject: str, body: str, *, email_types: Set[st
 
 
 def _guessed_type(from_address: str, subject: str, body: str) -> str:
-    buckets = features(from_address=from_address, subject=subject, body=body)
-    types = linear.load().heads["email_type"].probabilities(buckets)
-    return max(types, key=lambda name: types[name])
+    found = features(from_address=from_address, subject=subject, body=body)
+    return linear.load().likeliest(linear.TYPE, list(EmailType), found)
 
 
 def _load_reviewed(keys: list[Key]) -> dict[Key, Reviewed]:

@@ -83,7 +83,7 @@ def test_most_of_the_own_set_is_judged_right_and_the_confidence_is_honest(langua
         for said in [RulesProvider().judge(labelled.mail, company=LOJA)]
     ]
     figures = measure(judged)
-    assert figures.accuracy >= accuracy
+    assert figures.accuracy.value >= accuracy
     assert figures.calibration_error <= 0.08
 
 
