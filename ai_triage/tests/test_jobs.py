@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -254,11 +255,13 @@ def test_to_wait_for_a_free_call_is_no_processing_time(api, google):
     google.delay = 0.3
     hand_in(api, *questions(40))
 
+    began = time.monotonic()
     jobs.drain()
+    both_rounds = time.monotonic() - began
 
     times = TriageResult.objects.values_list("processing_time_seconds", flat=True)
     assert min(times) >= 0.3
-    assert sorted(times)[20] < 0.6
+    assert sorted(times)[20] < 0.8 * both_rounds
 
 
 def test_past_the_days_cost_limit_mail_waits_for_the_next_day_and_a_person_sees_it(
