@@ -7,6 +7,7 @@ from datetime import datetime
 from smtplib import SMTPException
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.mail import send_mail
 from django.db.models import F, Q
 from django.urls import reverse
@@ -28,6 +29,26 @@ def tell_of_cost_limits(*, at: datetime) -> int:
     tenants = held.order_by().values_list("tenant", flat=True).distinct()
     wants = TriageSettings.objects.filter(tenant__in=list(tenants)).select_related("tenant")
     return sum(_tell(one, at=at) for one in wants)
+
+
+def tell_of_refusal(provider: str, *, reason: str) -> None:
+    """Write to the superusers, who keep its key, that a provider refuses to work for us."""
+    able = get_user_model().objects.filter(is_superuser=True, is_active=True).exclude(email="")
+    to = list(able.order_by("pk").values_list("email", flat=True))
+    text = _(
+        "The provider %(provider)s refuses to judge mail: %(reason)s\nMail waits, none is lost. It "
+        "goes on by itself once the provider takes calls again, or after a restart with another "
+        "key, model or address (%(settings)s).\n"
+    ) % {
+        "provider": provider,
+        "reason": reason,
+        "settings": f"{provider.upper()}_API_KEY, {provider.upper()}_MODEL, …",
+    }
+    try:
+        send_mail(_("Triage waits: %(provider)s refuses") % {"provider": provider}, text, None, to)
+    except (OSError, SMTPException) as error:
+        extra = {"provider": provider, "error": type(error).__name__}
+        logger.warning("nobody could be told of the provider's refusal", extra=extra)
 
 
 def _tell(wants: TriageSettings, *, at: datetime) -> bool:

@@ -10,7 +10,7 @@ from django.dispatch import receiver
 
 from ai_triage import auto_replies, claims, doorbell, prompting, services, waiting
 from ai_triage.models import TriageResult, TriageSettings
-from ai_triage.signals import triage_completed
+from ai_triage.signals import provider_paused, triage_completed
 from common.clock import DatabaseClock
 from inbox.kinds import Kind
 from inbox.models import InboundEmail
@@ -18,6 +18,7 @@ from inbox.signals import inbound_received
 from tenants.models import Mode, Tenant
 from tenants.signals import tenant_created
 
+TOLD_EVERY = 6 * 3600.0
 TRIAGED = frozenset([Kind.HUMAN, Kind.AUTO_REPLY, Kind.CHALLENGE])
 """Reports and quarantined mail are not for people; what programs wrote costs nothing."""
 
@@ -50,3 +51,8 @@ def answer_by_rule(result: TriageResult, **kwargs: object) -> None:
 @receiver(post_save, sender=TriageSettings)
 def look_again(instance: TriageSettings, **kwargs: object) -> None:
     claims.look_again_at_held(instance.tenant, at=DatabaseClock().now())
+
+
+@receiver(provider_paused)
+def tell_of_refusal(provider: str, reason: str, **kwargs: object) -> None:
+    doorbell.ring(doorbell.REFUSAL, args=[provider, reason], once_in=TOLD_EVERY)

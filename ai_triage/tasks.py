@@ -37,3 +37,9 @@ def answer_due() -> None:
 def tell_of_cost_limits() -> None:
     """Tell owners whose mail waits because the day's cost limit is reached."""
     alerts.tell_of_cost_limits(at=timezone.now())
+
+
+@shared_task(name="ai_triage.tell_of_refusal", ignore_result=True)
+def tell_of_refusal(provider: str, reason: str) -> None:
+    """Tell those who keep its key that a provider refuses us."""
+    alerts.tell_of_refusal(provider, reason=reason)

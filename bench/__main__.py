@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -19,6 +21,7 @@ FULL = {"messages": 5_000, "crowd": 20_000, "runs": 3, "limit": 90.0}
 
 def main() -> None:
     options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # ends what was started, too
     skipped = [f"MariaDB and Redis: {reason}"] if (reason := servers.missing()) else []
     if not postfix_program():
         skipped.append("smtp-sink of Postfix is not installed: our own, slower receiver is used")

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import EmailAccount
+from ai_triage import trouble
 from logs.models import EmailLog, EmailStatus
 from sendcraft_project.navigation import list_address
 from tenants.models import Tenant
@@ -36,7 +37,7 @@ Figures = Mapping[int, Counter[str]]
 
 
 def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Return ``context`` with the day's figures, by four queries."""
+    """Return ``context`` with the day's figures, by a few queries."""
     tenants = list(tenants_of(request.user))
     if not tenants:
         return context
@@ -44,6 +45,7 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {
         "day": day_cards(figures, messages=list_address("logs.EmailLog", request=request)),
         "paused": paused_accounts(tenants),
+        "triage_notices": trouble.notices(tenants),
         "now": now_cards(tenants, request=request),
         "by_tenant": table(tenants, figures) if len(tenants) > 1 else None,
     }
