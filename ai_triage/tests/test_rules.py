@@ -100,3 +100,16 @@ def test_a_long_mail_of_one_endless_word_is_judged_in_time():
     started = time.monotonic()
     RulesProvider().judge(mail("a" * 5_000_000, "a" * 5_000_000), company=LOJA)
     assert time.monotonic() - started < 20  # not hours
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("Dúvida sobre produto", "Olá, gostaria de saber mais sobre..."),
+        ("Question about product", "Hello, I would like to know more about..."),
+        ("Produto", "Gostaria de saber mais sobre o produto"),
+        ("URGENTE", "Preciso de ajuda urgente, o sistema está em baixo"),
+    ],
+)
+def test_a_short_general_enquiry_is_answered(subject, body):
+    assert RulesProvider().judge(mail(subject, body), company=LOJA).decision == "respond"
