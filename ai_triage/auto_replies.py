@@ -57,7 +57,7 @@ def is_allowed(result: TriageResult) -> bool:
 
 
 def _has_honest_header(result: TriageResult) -> bool:
-    if not result.headers:
+    if not result.headers or conversations.sender_of(result)[0] != result.from_address:
         return False
     envelope = [one for one, _ in address_list(conversations.header(result.headers, "Return-Path"))]
     return not envelope or envelope[0].casefold() == result.from_address.casefold()

@@ -14,7 +14,7 @@ from ai_triage.similarity import body_hash
 
 _WORD = re.compile(r"[^\W_]{3,}")
 _SPACE = re.compile(r"\s+")
-_QUOTE = re.compile(r"^\s*>", re.MULTILINE)
+_QUOTE = re.compile(r"^[ \t]{0,20}>", re.MULTILINE)
 
 
 def key_of(question: Question, *, version: PromptVersion, provider: str) -> str:

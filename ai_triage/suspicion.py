@@ -35,8 +35,9 @@ _ORDERS = re.compile(
     r"[\"']?(?:ignore|respond)\b"
     # … or in the marks by which models tell their masters from strangers.
     r"|\"role\"\s*:\s*\"(?:system|assistant)\"|<\|\w{2,20}\|>|\[/?inst\]"
-    r"|</?(?:system|assistant|mail|instructions?)>|<<<\s*\w+|#{2,}\s*(?:system|sistema)\b"
-    r"|(?:^|\n)[>\s]*(?:system|sistema)\s*:.{0,80}\b(?:ignore|mail|answer|respond|ignorad)",
+    r"|</?(?:system|assistant|mail|instructions?)>|<<<\s{0,5}\w|##\s{0,5}(?:system|sistema)\b"
+    r"|(?:^|\n)[> \t]{0,20}(?:system|sistema)[ \t]{0,5}:.{0,80}"
+    r"\b(?:ignore|mail|answer|respond|ignorad)",
     re.IGNORECASE,
 )
 

@@ -52,7 +52,9 @@ def test_what_people_write_is_no_order(text):
     assert not speaks_to_a_model(text)
 
 
-@pytest.mark.parametrize("word", ["ignore ", "note to ", "a", "<", "# ", "mark as ", 'role": '])
+@pytest.mark.parametrize(
+    "word", ["ignore ", "note to ", "a", "<", "# ", "mark as ", 'role": ', "#", "\n", " \n", "<<<"]
+)
 def test_a_long_text_takes_no_long_time(word):
     began = time.monotonic()
 
