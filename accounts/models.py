@@ -99,6 +99,15 @@ class EmailAccount(models.Model):
     imap_use_ssl = models.BooleanField(_("IMAP over TLS"), default=True)
     imap_folder = models.CharField(_("IMAP folder"), max_length=200, default="INBOX")
     reads_mail = models.BooleanField(_("reads mail"), default=False)
+    bounce_address = models.CharField(
+        _("bounce address"),
+        max_length=254,
+        blank=True,
+        help_text=_(
+            "Where reports go, as bounces+TOKEN@… with a token for each message. "
+            "Empty: to the account's own address."
+        ),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

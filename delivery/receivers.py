@@ -10,8 +10,8 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from delivery import doorbell, metrics, sessions, stopping
-from logs.models import EmailEvent, EmailLog, EventType, Priority
-from logs.signals import email_event, emails_due
+from logs.models import EmailEvent, EventType, Priority
+from logs.signals import email_events, emails_due
 from tenants.models import Mode
 
 
@@ -22,10 +22,11 @@ def ring_for_due(account_ids: Iterable[int], **kwargs: object) -> None:
         doorbell.ring_on_commit(account_id, priority=Priority.HIGH)
 
 
-@receiver(email_event)
-def time_sent(email: EmailLog, event: EmailEvent, **kwargs: object) -> None:
-    if event.type == EventType.SENT and email.mode == Mode.LIVE:
-        transaction.on_commit(partial(metrics.observe_sent, email), robust=True)
+@receiver(email_events)
+def time_sent(events: Iterable[EmailEvent], **kwargs: object) -> None:
+    for event in events:
+        if event.type == EventType.SENT and event.email.mode == Mode.LIVE:
+            transaction.on_commit(partial(metrics.observe_sent, event.email), robust=True)
 
 
 @worker_init.connect

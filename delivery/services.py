@@ -7,15 +7,16 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from common.addresses import normalized, parse_address
+from common.addresses import Address, normalized, parse_address
 from common.errors import Conflict
 from common.text import check_text
 from delivery.acceptance import prepare
 from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
 from delivery.submission import Message
+from logs import afterwards
+from logs.afterwards import Report
 from logs.models import EmailLog, EventType
-from logs.transitions import event_of, write
-from tenants.models import Tenant
+from tenants.models import Mode, Tenant
 
 
 def submit(message: Message, *, tenant: Tenant, mode: str) -> EmailLog:
@@ -70,8 +71,39 @@ def unsubscribe(email: EmailLog) -> Suppression:
         source=email,
     )
     if is_new:
-        write([event_of(email, EventType.UNSUBSCRIBED, at=timezone.now(), data={})])
+        afterwards.note_unsubscribed(email, at=timezone.now(), topic=email.topic)
     return entry
+
+
+@transaction.atomic
+def apply_report(email: EmailLog, report: Report, *, is_hard: bool = False) -> bool:
+    """Store what a report says of one recipient, and keep mail from whom it says must get none.
+
+    Call it for reports that are proven to be about ``email``, and those alone: anybody can
+    write one. ``is_hard`` says of a bounce that the address is at fault for good. A test
+    message changes, but suppresses nobody.
+
+    Raises:
+        Conflict: the message is being sent at this moment; ask again.
+    """
+    is_news = afterwards.note(email, report)
+    reason = _reason_of(report, is_hard=is_hard)
+    if is_news and reason and email.mode == Mode.LIVE:
+        Suppression.objects.enter(
+            normalized(Address(report.recipient)),
+            tenant=email.tenant,
+            topic="",
+            reason=reason,
+            source=email,
+        )
+    return is_news
+
+
+def _reason_of(report: Report, *, is_hard: bool) -> str:
+    if report.kind == EventType.COMPLAINED:
+        return SuppressionReason.COMPLAINT
+    is_bad_address = report.kind == EventType.BOUNCED and is_hard
+    return SuppressionReason.HARD_BOUNCE if is_bad_address else ""
 
 
 def subscribe_again(email: EmailLog) -> None:

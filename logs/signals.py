@@ -2,8 +2,8 @@
 
 from django.dispatch import Signal
 
-email_event = Signal()
-"""Sent inside the transaction with ``email`` and the stored ``event``, once for each."""
+email_events = Signal()
+"""Sent inside the transaction with the stored ``events``, each once, with its ``email``."""
 
 emails_due = Signal()
 """Sent after the commit with ``account_ids`` whose messages may go now."""

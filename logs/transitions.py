@@ -1,4 +1,7 @@
-"""The one place where a message's ``status`` changes, each time together with its history."""
+"""Where a message's ``status`` changes, each time together with its history.
+
+What other servers report later is in :mod:`logs.afterwards`; nothing else assigns a status.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from django.db.models import QuerySet
 from common.errors import Conflict, OutcomeUnknown, Refused
 from logs.inserting import insert_events
 from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
-from logs.signals import email_event, emails_due
+from logs.signals import email_events, emails_due
 from logs.updating import lock_held, update_each
 
 BATCH = 500
@@ -283,8 +286,9 @@ def _change_or_conflict(email: EmailLog, allowed: Sequence[EmailStatus], **chang
 
 
 def write(events: Iterable[EmailEvent]) -> None:
-    """Store events and announce each; call it in the transaction of what they tell."""
+    """Store events and announce them; call it in the transaction of what they tell."""
     stored = list(events)
+    if not stored:
+        return
     insert_events(stored)
-    for event in stored:
-        email_event.send(EmailLog, email=event.email, event=event)
+    email_events.send(EmailLog, events=stored)

@@ -10,7 +10,7 @@ from typing import Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -51,6 +51,25 @@ class Tenant(models.Model):
             "When a connection breaks after the message was handed over, "
             "stop and ask a person instead of sending again."
         ),
+    )
+    private_tracking = models.BooleanField(
+        _("track without personal data"),
+        default=False,
+        help_text=_("Opens and clicks are counted; addresses and user agents are not kept."),
+    )
+    content_days = models.PositiveIntegerField(
+        _("keep contents for days"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Texts and files of messages and inbound mail; empty: for ever."),
+    )
+    event_days = models.PositiveIntegerField(
+        _("keep events for days"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("The history of messages; figures stay. Empty: for ever."),
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

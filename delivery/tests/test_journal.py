@@ -17,7 +17,7 @@ from delivery.models import Suppression
 from delivery.outcomes import Attempt
 from delivery.tests.sending import ANA, account_at, queue, queue_many
 from logs.models import EmailLog
-from logs.signals import email_event
+from logs.signals import email_events
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -197,16 +197,16 @@ def test_a_drain_that_ends_well_leaves_no_file(account, server, journals):
 def test_an_outcome_that_can_not_be_stored_spoils_no_other_and_is_not_forgotten(account, server):
     emails = queue_many(account, 3)
 
-    def break_down(sender, email, **_rest):
-        if email.pk == emails[1].pk:
+    def break_down(sender, events, **_rest):
+        if emails[1].pk in {event.email_id for event in events}:
             raise RuntimeError("receiver")
 
-    email_event.connect(break_down)
+    email_events.connect(break_down)
     try:
         jobs.drain_account(account.pk)
         between = [EmailLog.objects.get(pk=email.pk).status for email in emails]
     finally:
-        email_event.disconnect(break_down)
+        email_events.disconnect(break_down)
     jobs.sweep()
 
     assert between == ["sent", "sending", "sent"]

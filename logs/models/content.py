@@ -33,6 +33,9 @@ class EmailContent(models.Model):
     reply_to = models.JSONField(default=list)
     is_bulk = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its texts and files went, by rule or by wish."
+    )
 
     class Meta:
         verbose_name = _("content")

@@ -36,7 +36,10 @@ class EmailEvent(models.Model):
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
-        indexes = [models.Index(fields=["email", "at"], name="event_history")]
+        indexes = [
+            models.Index(fields=["email", "at"], name="event_history"),
+            models.Index(fields=["tenant", "at"], name="event_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.at:%Y-%m-%d %H:%M:%S}"

@@ -8,7 +8,7 @@ from django.db import transaction
 from common.errors import Conflict, Refused
 from logs import transitions
 from logs.models import EmailEvent, EmailStatus, EventType
-from logs.signals import email_event, emails_due
+from logs.signals import email_events, emails_due
 from logs.tests.builders import NOON, an_email, claimed
 from logs.transitions import Outcome
 
@@ -25,12 +25,12 @@ def email(tenant):
 def announced():
     heard = []
 
-    def listen(sender, email, event, **_rest):
-        heard.append((email.pk, event.type, email.status))
+    def listen(sender, events, **_rest):
+        heard.extend((event.email.pk, event.type, event.email.status) for event in events)
 
-    email_event.connect(listen)
+    email_events.connect(listen)
     yield heard
-    email_event.disconnect(listen)
+    email_events.disconnect(listen)
 
 
 def history(email):
@@ -243,12 +243,12 @@ def test_a_broken_receiver_undoes_status_and_history_together(email):
         raise RuntimeError("receiver")
 
     held = claimed(email)
-    email_event.connect(break_down)
+    email_events.connect(break_down)
     try:
         with pytest.raises(RuntimeError):
             transitions.record([sent(held)])
     finally:
-        email_event.disconnect(break_down)
+        email_events.disconnect(break_down)
 
     email.refresh_from_db()
     assert email.status == EmailStatus.SENDING
