@@ -33,6 +33,7 @@ from ai_triage.api.serializers import HEAVY
 from ai_triage.kinds import Decision, Urgency
 from ai_triage.models import Snippet, Status, TriageResult, TriageResultQuerySet
 from ai_triage.models.results import key_of, urgency_rank
+from ai_triage.review import Correction
 from common.errors import Conflict, Refused
 from tenants.admin_base import TenantAdmin, roles_in
 from tenants.models import Mode
@@ -267,7 +268,8 @@ class ReviewAdmin(TenantAdmin):
             review.ignore(result, by=by, at=at, correction=form.correction)
             return str(_("The mail is left unanswered."))
         if verb == CORRECT:
-            review.correct(result, form.correction, by=by, at=at)
+            changed = Correction(**form.correction.against(result))
+            review.correct(result, changed, by=by, at=at)
             return str(_("The correction was saved."))
         known = form.cleaned_data["known"]
         email = review.answer(
