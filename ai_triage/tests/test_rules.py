@@ -36,6 +36,42 @@ def test_a_mail_without_content_is_ignored():
 
 
 @pytest.mark.parametrize(
+    "body", ["Hello", "Bom dia", "Hi,", "", "?", "Olá!\n\nRui Silva", "See subject.\n--\nAna Silva"]
+)
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Order 123 not arrived?",
+        "Encomenda 123 não chegou?",
+        "Do you ship to Spain?",
+        "Refund?",
+        "Password not working?",
+        "Têm isto em azul?",
+    ],
+)
+def test_a_question_in_the_subject_is_answered_where_the_body_only_greets(subject, body):
+    verdict = RulesProvider().judge(mail(subject, body), company=LOJA)
+
+    assert verdict.decision is Decision.RESPOND
+    assert verdict.suggested_response.subject == f"Re: {subject}"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "sender"),
+    [
+        ("Re: Where is my order?", "Thanks!", "ana@example.pt"),
+        ("Ready for 50% off?", "Hi, everything at https://x.example", "ana@example.pt"),
+        ("Ready for 50% off?", "Hello", "newsletter@example.pt"),
+        ("Summer sale", "Hello", "ana@example.pt"),
+    ],
+)
+def test_that_is_so_for_questions_of_people_alone(subject, body, sender):
+    given = Mail("1", sender, "loja@example.com", subject, body)
+
+    assert RulesProvider().judge(given, company=LOJA).decision is Decision.IGNORE
+
+
+@pytest.mark.parametrize(
     ("body", "language"),
     [
         ("Onde está a minha encomenda? Podem dizer-me a morada de entrega?", "pt-PT"),

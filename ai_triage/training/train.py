@@ -33,7 +33,7 @@ from ai_triage.linear import (
 from ai_triage.providers.base import EmailType, Urgency
 from ai_triage.training.mails import Sample, samples
 
-VERSION = "linear-2"
+VERSION = "linear-3"
 PER_TEMPLATE = 3
 SEED = 7
 EPOCHS = 10
