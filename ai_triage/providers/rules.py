@@ -11,19 +11,10 @@ from django.utils.translation import gettext as _
 from ai_triage import linear
 from ai_triage.drafts import acknowledgement
 from ai_triage.features import GREETING, Features, features, sender_kind
+from ai_triage.kinds import Decision, EmailType, Urgency
 from ai_triage.own_words import own_words
-from ai_triage.providers.base import (
-    PATIENCE,
-    Answer,
-    Company,
-    Decision,
-    EmailType,
-    Mail,
-    Question,
-    Urgency,
-    Usage,
-    Verdict,
-)
+from ai_triage.providers.base import PATIENCE, Answer, Company, Mail, Question, Verdict
+from ai_triage.usage import Usage
 
 CERTAIN = 0.99
 URGENT_FROM = -1.0  # log-odds below even: an urgent mail missed costs more than a needless hurry

@@ -8,7 +8,8 @@ from ai_triage import linear
 from ai_triage.drafts import strangers
 from ai_triage.evaluation.mails import read_mails
 from ai_triage.evaluation.measures import Judged, measure
-from ai_triage.providers.base import Company, Decision, EmailType, Mail
+from ai_triage.kinds import Decision, EmailType
+from ai_triage.providers.base import Company, Mail
 from ai_triage.providers.rules import RulesProvider, Settled
 from ai_triage.training import train
 from ai_triage.training.mails import samples

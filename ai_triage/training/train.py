@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ai_triage.features import BUCKETS, features
+from ai_triage.kinds import EmailType, Urgency
 from ai_triage.linear import (
     BLOCKS,
     RESPOND,
@@ -30,7 +31,6 @@ from ai_triage.linear import (
     sigmoid,
     units,
 )
-from ai_triage.providers.base import EmailType, Urgency
 from ai_triage.training.mails import Sample, samples
 
 VERSION = "linear-3"
