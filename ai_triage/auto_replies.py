@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from ai_triage import conversations, replies
 from ai_triage.kinds import Decision
@@ -78,7 +78,7 @@ def answer_all_due(*, at: datetime) -> None:
     for pk in list(due.values_list("pk", flat=True)[:AT_ONCE]):
         try:
             answer_if_due(pk, at=at)
-        except DatabaseError:
+        except (OperationalError, InterfaceError):  # the next mail would fare no better
             raise
         except Exception:  # a mail we misjudged is left to a person, and told of
             logger.exception("a mail could not be answered automatically", extra={"result": pk})

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -73,7 +74,7 @@ class Case:
 
 def open_all(rows: Sequence[TriageResult], *, at: datetime) -> list[Case]:
     """Return the mails as cases; those that are settled already have their outcome."""
-    gated = gate.look(rows, at=at) if rows else {}
+    gated = _looked_at(rows, at=at) if rows else {}
     wanted = {row.tenant_id: _settings_of(row) for row in rows}
     return [_opened(row, gated[row.pk], wanted[row.tenant_id], at=at) for row in rows]
 
@@ -132,13 +133,30 @@ def close(case: Case, *, at: datetime, may_wait: bool = True) -> bool:
 # Opening
 
 
+def _looked_at(rows: Sequence[TriageResult], *, at: datetime) -> dict[int, gate.Gated | Exception]:
+    """Look at all together; where that fails one by one, so that a single mail's bug is its own."""
+    try:
+        return {**gate.look(rows, at=at)}
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as bug:
+        if len(rows) > 1:
+            return {pk: found for row in rows for pk, found in _looked_at([row], at=at).items()}
+        logger.exception("a mail could not be looked at", extra={"result": rows[0].pk})
+        return {rows[0].pk: bug}
+
+
 def _settings_of(row: TriageResult) -> TriageSettings:
     found = TriageSettings.objects.filter(tenant=row.tenant_id).first() or TriageSettings()
     found.tenant = row.tenant
     return found
 
 
-def _opened(row: TriageResult, gated: gate.Gated, wants: TriageSettings, *, at: datetime) -> Case:
+def _opened(
+    row: TriageResult, gated: gate.Gated | Exception, wants: TriageSettings, *, at: datetime
+) -> Case:
+    if isinstance(gated, Exception):
+        return Case(row, wants, never="", outcome=gated)
     case = Case(row, wants, gated.never, outcome=gated.settled)
     if row.tries > MOST_TRIES:
         case.outcome = ProviderUnavailable(_("This mail was tried too often."))

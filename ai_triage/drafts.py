@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ai_triage.kinds import EmailType, Tone, Urgency
 from ai_triage.language import language_of
 from ai_triage.own_words import own_words
-from ai_triage.providers.base import Company, EmailType, Mail, SuggestedResponse, Tone, Urgency
+from ai_triage.providers.base import Company, Mail, SuggestedResponse
 from ai_triage.texts import reply_subject
 
 # In the language of the mail, not of whoever reads the admin: so no gettext here.

@@ -42,7 +42,7 @@ _ADDRESS = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]{1,255}")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[a-z0-9]+")
 _SENTENCE_END = re.compile(r"[.!?\n]+")
-_GREETING = re.compile(
+GREETING = re.compile(
     r"^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|hiya|ol[aá]|oi|bom dia"
     r"|boa (?:tarde|noite)|exm|prezad|car[oa]s?\b|viva|boas|estimad)",
     re.IGNORECASE,
@@ -84,6 +84,13 @@ def features(*, from_address: str, subject: str, body: str) -> Features:
             WORDS + PIECES,
         ),
     )
+
+
+def sender_kind(from_address: str) -> str:
+    """Return whose address it looks like: ``machine``, ``bulk``, ``role``, or else ``person``."""
+    kinds = {"machine": _MACHINE, "bulk": _BULK, "role": _ROLE}
+    found = (kind for kind, pattern in kinds.items() if pattern.search(from_address))
+    return next(found, "person")
 
 
 def _hashed(texts: Iterable[str], size: int, offset: int) -> frozenset[int]:
@@ -135,7 +142,7 @@ def _shape_marks(text: str, words: int) -> Iterator[str]:
         "ends asking": text.endswith("?"),
         "cries": cries > 0,
         "cries often": cries > 2,
-        "greets": bool(_GREETING.match(text)),
+        "greets": bool(GREETING.match(text)),
         "percent": "%" in text,
         "money": bool(_MONEY.search(text)),
         "shouts": len(_CAPITALS.findall(text)) > 3,
@@ -164,9 +171,7 @@ def _subject_marks(subject: str, words: int) -> Iterator[str]:
 
 
 def _source_marks(from_address: str, body: str, own: str) -> Iterator[str]:
-    senders = {"from machine": _MACHINE, "from bulk": _BULK, "from role": _ROLE}
-    found = (mark for mark, pattern in senders.items() if pattern.search(from_address))
-    yield next(found, "from person")
+    yield f"from {sender_kind(from_address)}"
     if len(body) > len(own) + 60:
         yield "history"
     if not own:

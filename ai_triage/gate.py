@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.db.models.functions import Lower
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +27,7 @@ from inbox.words import address_list
 WINDOW = timedelta(hours=1)
 MOST_OF_SENDER = 10
 MOST_OF_THREAD = 5
+ASKED_AT_ONCE = 500
 
 # What a mail is by rule, from the reason why no program may answer it. Not here: what may be a
 # person's mail all the same, such as X-Auto-Response-Suppress, which some programs always set.
@@ -204,9 +205,11 @@ def _own_accounts(rows: Sequence[TriageResult]) -> dict[str, set[int]]:
     }
     accounts = EmailAccount.objects.annotate(lower=Lower("email_address"))
     found: dict[str, set[int]] = {}
-    wanted = Q(lower__in=list(_spellings(reached))[:800])
-    for address, tenant in accounts.filter(wanted).values_list("lower", "domain__tenant_id"):
-        found.setdefault(address, set()).add(tenant)
+    spellings = sorted(_spellings(reached))
+    for start in range(0, len(spellings), ASKED_AT_ONCE):
+        wanted = accounts.filter(lower__in=spellings[start : start + ASKED_AT_ONCE])
+        for address, tenant in wanted.values_list("lower", "domain__tenant_id"):
+            found.setdefault(address, set()).add(tenant)
     return found
 
 

@@ -16,12 +16,15 @@ from common.text import check_text
 
 LONGEST_ID = 255
 LONGEST_SUBJECT = 1000
-LONGEST_BODY = 1_000_000
+LARGEST_BODY = 6_000_000
+"""In bytes of UTF-8; MariaDB takes statements of 16 MB where nobody configured it."""
 LONGEST_THREAD = 255
 LONGEST_NAME = 255
 LONGEST_LABEL = 200
 MOST_ATTACHMENTS = 100
-MOST_LABELS = 100
+MOST_LABELS = 10_000
+LARGEST_LABELS = 250_000
+"""All of them in bytes, since lists show them."""
 MOST_HEADERS = 200
 MOST_VALUES = 100
 LONGEST_HEADER = 10_000
@@ -91,7 +94,7 @@ def read(fields: Mapping[str, Any], *, now: datetime) -> Incoming:
         "subject": checking.of(_checked_subject, "subject"),
         "body": checking.of(_checked_body, "body"),
         "received_at": checking.of(_checked_time, "received_at", now),
-        "thread_id": checking.of(check_line, "thread_id", "") or "",
+        "thread_id": checking.of(check_line, "thread_id", ""),
         "headers": checking.of(_checked_headers, "headers", {}),
         "attachments": checking.of(_checked_lines, "attachments", []),
         "metadata": checking.of(_checked_metadata, "metadata", {}),
@@ -115,20 +118,21 @@ def check_email_id(value: str, *, attr: str) -> str:
     return value
 
 
-def check_line(value: str | None, *, attr: str) -> str:
-    return check_text(value or "", attr)
+def check_line(value: str, *, attr: str) -> str:
+    return check_text(value, attr)
 
 
 class _Checking:
-    """Collects refusals, so that one answer names them all."""
+    """Collects refusals, so that one answer names them all; null is as if left out."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._fields = fields
         self.refusals: list[Refused] = []
 
     def of(self, check: Any, name: str, otherwise: Any = None) -> Any:
+        given = self._fields.get(name)
         try:
-            return check(self._fields.get(name, otherwise), attr=name)
+            return check(otherwise if given is None else given, attr=name)
         except RefusedTogether as together:
             self.refusals += together.refusals
         except Refused as refusal:
@@ -145,6 +149,8 @@ def _checked_subject(value: str, *, attr: str) -> str:
 def _checked_body(value: str, *, attr: str) -> str:
     if not value.strip():
         raise Refused("The body is empty.", code="blank", attr=attr)
+    if _bytes(value) > LARGEST_BODY:
+        raise Refused("A body has at most 6 MB.", code="too_large", attr=attr)
     if "\0" in value:
         raise Refused("A control character (U+0000) is not allowed here.", attr=attr)
     return value
@@ -193,8 +199,15 @@ def _checked_value(value: Any, *, attr: str) -> str:
 
 
 def _checked_metadata(metadata: Mapping[str, Any], *, attr: str) -> dict[str, Any]:
-    _checked_lines(metadata.get("labels", []), attr=f"{attr}.labels")
+    labels = _checked_lines(metadata.get("labels", []), attr=f"{attr}.labels")
+    if sum(map(_bytes, labels)) > LARGEST_LABELS:
+        detail = "All labels together have at most 250 kB."
+        raise Refused(detail, code="too_large", attr=f"{attr}.labels")
     if len(json.dumps(metadata.get("custom_fields", {}))) > LONGEST_CUSTOM_FIELDS:
         detail = f"At most {LONGEST_CUSTOM_FIELDS} characters of JSON."
         raise Refused(detail, code="max_length", attr=f"{attr}.custom_fields")
     return dict(metadata)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -7,7 +7,8 @@ import secrets
 from dataclasses import dataclass
 from unicodedata import category
 
-from ai_triage.providers.base import Criteria, Question, Tone
+from ai_triage.kinds import Criteria, Tone
+from ai_triage.providers.base import Question
 
 LONGEST_MAIL = 12_000
 CUT_NOTE = "[… {count} caracteres cortados …]"

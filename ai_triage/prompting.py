@@ -185,7 +185,7 @@ def delete(prompt: Prompt) -> None:
         raise in_use
     try:
         prompt.delete()
-    except (models.ProtectedError, IntegrityError) as error:  # a trial began meanwhile
+    except (models.RestrictedError, IntegrityError) as error:  # a trial began meanwhile
         raise in_use from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from ai_triage import replies
 from ai_triage.kinds import Decision
 from ai_triage.models import Action, Feedback, Status, TriageResult
 from ai_triage.replies import Reply
-from common.errors import Conflict, Refused
+from common.errors import Conflict
 from logs.models import EmailLog
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ LONGEST_AUTHOR = 150
 
 @dataclass(frozen=True)
 class Correction:
-    """What a person says of a verdict; what is empty or equal to it corrects nothing."""
+    """What a person says of a verdict; what is empty is not said."""
 
     decision: str = ""
     email_type: str = ""
@@ -81,24 +81,23 @@ def ignore(
 
 @transaction.atomic
 def correct(result: TriageResult, correction: Correction, *, by: str, at: datetime) -> Feedback:
-    """Keep what a person says of the verdict; the mail counts as reviewed and can be answered.
+    """Keep all that a person says of the verdict; the mail counts as reviewed and can be answered.
 
-    To say only what was decided anyway approves it.
+    To say nothing, or only what was decided anyway, approves it; it takes back, too, what was
+    said otherwise before.
 
     Raises:
         Conflict: the mail has no verdict yet.
-        Refused: nothing is said.
     """
     if result.status != Status.COMPLETED:
         raise Conflict(f"The mail is {result.status}; it has no verdict yet.", code="no_verdict")
-    if correction == NOTHING:
-        raise Refused("Say something about the verdict.", code="required")
-    said = correction.against(result)
-    is_corrected = any(said.get(name) for name in ("decision", "email_type", "urgency"))
+    differing = correction.against(result)
+    is_corrected = any(differing.get(name) for name in ("decision", "email_type", "urgency"))
     TriageResult.objects.filter(pk=result.pk, reviewed_at=None).update(
         reviewed_at=at, reviewed_by=by[:LONGEST_AUTHOR], answer_due_at=None, updated_at=at
     )
-    return _keep(result, Action.CORRECTED if is_corrected else Action.APPROVED, said, by=by)
+    action = Action.CORRECTED if is_corrected else Action.APPROVED
+    return _keep(result, action, asdict(correction), by=by)
 
 
 def _is_the_draft(reply: Reply, result: TriageResult) -> bool:

@@ -10,14 +10,8 @@ from typing import Any, NoReturn, TypeVar
 from unicodedata import category
 
 from ai_triage.errors import BadAnswer
-from ai_triage.providers.base import (
-    Decision,
-    EmailType,
-    SuggestedResponse,
-    Tone,
-    Urgency,
-    Verdict,
-)
+from ai_triage.kinds import Decision, EmailType, Tone, Urgency
+from ai_triage.providers.base import SuggestedResponse, Verdict
 
 MAX_ANSWER = 60_000
 MAX_REASON = 500

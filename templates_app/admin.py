@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 
-from common.errors import Conflict, Refused, RefusedTogether
+from common.errors import Refused
 from common.outside_html import outside_page
 from templates_app import services
 from templates_app.models import EmailTemplate, TemplateVersion
 from templates_app.samples import sample_variables
-from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
+from tenants.admin_base import TenantAdmin
+from tenants.admin_versions import VersionedAdmin, VersionedForm, VersionInline, as_written
+from tenants.models import Tenant
 
 SOURCE = {"spellcheck": "false", "style": "font-family: monospace; font-size: 13px"}
 ROWS = {"html_content": 24, "text_content": 8}
-PAGE = "admin:templates_app_emailtemplate_change"
 COMPILED = ["compiled_subject", "compiled_html", "compiled_text"]
 
 
-class TemplateForm(OneTenantForm):
-    """Asks the same rules as the API; ``seen`` is the version that the form was filled with."""
-
-    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
+class TemplateForm(VersionedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ROWS.keys() & self.fields.keys():
@@ -47,17 +39,9 @@ class TemplateForm(OneTenantForm):
                 ("true", _("Yes")),
                 ("false", _("No")),
             ]
-        if self.instance.pk:
-            self.initial["seen"] = self.instance.version
-        elif "slug" in self.fields:
+        if not self.instance.pk and "slug" in self.fields:
             self.fields["slug"].required = False
             self.fields["slug"].help_text = _("Made from the name when empty.")
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        if not self.errors:
-            self._check()
-        return cleaned
 
     def given(self) -> dict[str, Any]:
         """Return what was entered, in the contract's names."""
@@ -67,34 +51,17 @@ class TemplateForm(OneTenantForm):
             if name not in ("tenant", "seen")
         }
 
-    def _check(self) -> None:
-        stored = self.instance if self.instance.pk else None
-        if stored and self.cleaned_data["seen"] != stored.version:
-            text = _("Somebody made version %(number)d meanwhile. Copy your text and reload.")
-            self.add_error(None, text % {"number": stored.version})
-            return
-        tenant = stored.tenant if stored else self.cleaned_data["tenant"]
-        try:
-            services.check(tenant=tenant, fields=self.given(), template=stored)
-        except RefusedTogether as error:
-            self._show(error.refusals)
-        except Refused as refusal:
-            self._show([refusal])
-
-    def _show(self, refusals: Iterable[Refused]) -> None:
-        for refusal in refusals:
-            self.add_error(refusal.attr if refusal.attr in self.fields else None, refusal.detail)
+    def check(self, *, tenant: Tenant, stored: EmailTemplate | None) -> None:
+        services.check(tenant=tenant, fields=self.given(), template=stored)
 
 
-class VersionInline(ReadOnlyInline):
+class TemplateVersionInline(VersionInline):
     """The latest versions; each can be read and restored."""
 
     model = TemplateVersion
+    fk_name = "template"
     fields = ["number", "author_name", "created_at", "restore"]
     readonly_fields = fields
-    ordering = ["-number"]
-    per_page = 20
-    verbose_name_plural = _("versions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
         """A list of versions needs none of their texts."""
@@ -103,34 +70,13 @@ class VersionInline(ReadOnlyInline):
             "html_content", "text_content", *COMPILED, "template__html_content"
         )
 
-    def get_fields(self, request: HttpRequest, obj: EmailTemplate | None = None) -> list[str]:
-        """Only who may change the template is offered to restore."""
-        templates = self.admin_site._registry[EmailTemplate]
-        may = templates.has_change_permission(request, obj)
-        return self.fields if may else [name for name in self.fields if name != "restore"]
-
-    @admin.display(description="")
-    def restore(self, version: TemplateVersion) -> SafeString | str:
-        """A button of the page's own form, so that it carries the form's CSRF token."""
-        if version.number == version.template.version:
-            return str(_("current"))
-        url = reverse(
-            "admin:templates_app_emailtemplate_restore", args=[version.template_id, version.number]
-        )
-        return format_html(
-            '<button type="submit" formaction="{}" formmethod="post" formnovalidate '
-            'class="text-primary-600 dark:text-primary-500">{}</button>',
-            url,
-            _("Restore"),
-        )
-
 
 @admin.register(EmailTemplate)
-class TemplateAdmin(TenantAdmin):
+class TemplateAdmin(VersionedAdmin):
     """Saving goes through the services, so each change of what is sent makes a version."""
 
     form = TemplateForm
-    inlines = [VersionInline]
+    inlines = [TemplateVersionInline]
     list_display = [
         "slug",
         "name",
@@ -164,9 +110,6 @@ class TemplateAdmin(TenantAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: EmailTemplate | None = None) -> list[Any]:
         return [*self.fieldsets, *(self.seen_fieldsets if obj else [])]
 
-    def get_inlines(self, request: HttpRequest, obj: EmailTemplate | None) -> list[Any]:
-        return self.inlines if obj else []
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmailTemplate]:
         templates: QuerySet[EmailTemplate] = super().get_queryset(request)
         return templates.select_related("tenant", "default_account")
@@ -181,15 +124,6 @@ class TemplateAdmin(TenantAdmin):
         return ", ".join(template.variables) or "–"
 
     # Saving and deleting
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Tell staff who lose a race after their form was checked; nothing is stored then."""
-        try:
-            answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
-        except (Refused, Conflict) as error:
-            self.message_user(request, error.detail, messages.ERROR)
-            return redirect(request.get_full_path())
-        return answer
 
     def save_model(
         self, request: HttpRequest, obj: EmailTemplate, form: TemplateForm, change: bool
@@ -213,13 +147,12 @@ class TemplateAdmin(TenantAdmin):
     # Preview and restoring
 
     def get_urls(self) -> list[URLPattern]:
-        view, name = self.admin_site.admin_view, "templates_app_emailtemplate"
-        own = [
-            path("<int:pk>/html", view(self.html_view), name=f"{name}_html"),
-            path("<int:pk>/restore/<int:number>", view(self.restore_view), name=f"{name}_restore"),
-        ]
-        inherited: list[URLPattern] = super().get_urls()
-        return own + inherited
+        html = path(
+            "<int:pk>/html",
+            self.admin_site.admin_view(self.html_view),
+            name="templates_app_emailtemplate_html",
+        )
+        return [html, *super().get_urls()]
 
     @admin.display(description="")
     def preview(self, template: EmailTemplate) -> SafeString | str:
@@ -241,33 +174,13 @@ class TemplateAdmin(TenantAdmin):
     def html_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answer the rendered HTML for the sandboxed frame."""
         try:
-            html = sampled(self._template(request, pk)).html
+            html = sampled(self.row_or_404(request, pk)).html
         except Refused as refusal:
             html = format_html("<p>{}</p>", refusal.detail)
         return outside_page(html)
 
-    @method_decorator(require_POST)
-    def restore_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
-        """Make a new version with the content of version ``number``."""
-        template = self._template(request, pk)
-        version = template.versions.filter(number=number).first()
-        if version is None or not self.has_change_permission(request, template):
-            raise Http404
-        try:
-            services.restore_version(version, author=author_of(request))
-        except (Refused, Conflict) as error:
-            self.message_user(request, error.detail, messages.ERROR)
-        else:
-            text = _("The content of version %(number)d is a new version now.")
-            self.message_user(request, text % {"number": number}, messages.SUCCESS)
-        return redirect(PAGE, pk)
-
-    def _template(self, request: HttpRequest, pk: int) -> EmailTemplate:
-        """Return the template, or 404 to everybody who may not see it."""
-        template: EmailTemplate | None = self.get_object(request, str(pk))
-        if template is None or not self.has_view_permission(request, template):
-            raise Http404
-        return template
+    def restore(self, request: HttpRequest, version: TemplateVersion) -> None:
+        services.restore_version(version, author=author_of(request))
 
 
 @admin.register(TemplateVersion)
@@ -303,10 +216,6 @@ class VersionAdmin(TenantAdmin):
     @admin.display(description=_("plain text"))
     def written_text(self, version: TemplateVersion) -> SafeString:
         return as_written(version.text_content)
-
-
-def as_written(text: str) -> SafeString:
-    return format_html('<pre style="white-space:pre-wrap">{}</pre>', text)
 
 
 def sampled(template: EmailTemplate) -> services.Preview:

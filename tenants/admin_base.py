@@ -10,12 +10,14 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import RelatedFieldListFilter
 from django.db.models import Field, ForeignKey, Model, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 
 from common.deletion import is_used
+from common.errors import Conflict, Refused
 from tenants.models import Role, Tenant
 from tenants.roles import reaches, roles_of
 
@@ -272,6 +274,26 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         allowed = all(self.has_delete_permission(request, row) for row in objs)
         missing = set() if allowed else {self.opts.verbose_name}
         return listed, counts, missing, protected
+
+    def row_or_404(self, request: HttpRequest, pk: int, *, to_change: bool = False) -> Any:
+        """Return the row for a page of our own; 404 to who may not see, or change, it."""
+        row = self.get_object(request, str(pk))
+        allows = self.has_change_permission if to_change else self.has_view_permission
+        if row is None or not allows(request, row):
+            raise Http404
+        return row
+
+
+class TellingAdmin(TenantAdmin):
+    """Tells staff who lose a race after their form was checked; nothing is stored then."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except (Refused, Conflict) as error:
+            self.message_user(request, error.detail, messages.ERROR)
+            return redirect(request.get_full_path())
+        return answer
 
 
 CHANGING = ("add", "change", "delete")

@@ -23,13 +23,21 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from ai_triage import prompting
 from ai_triage.differences import Change, as_text, differences
 from ai_triage.models import Prompt, PromptVersion
-from common.errors import Conflict, Refused
-from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
+from common.errors import Conflict
+from tenants.admin_base import TenantAdmin
+from tenants.admin_versions import (
+    LINK,
+    VersionedAdmin,
+    VersionedForm,
+    VersionInline,
+    as_written,
+    button,
+)
+from tenants.models import Tenant
 from tenants.roles import LEAST_ROLE, Verb
 
 PAGE = "admin:ai_triage_prompt_change"
 CONTENT = frozenset(["system_prompt", "respond_to", "ignore"])
-LINK = "text-primary-600 dark:text-primary-500"
 
 
 class PlainText(forms.CharField):
@@ -62,10 +70,7 @@ class Rules(forms.Field):
         return self.to_python(initial) != self.to_python(data)
 
 
-class PromptForm(OneTenantForm):
-    """Asks the same rules as the API; ``seen`` is the version that the form was filled with."""
-
-    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+class PromptForm(VersionedForm):
     system_prompt = PlainText(
         rows=24,
         label=_("system prompt"),
@@ -84,13 +89,6 @@ class PromptForm(OneTenantForm):
         if self.instance.pk:
             version = self.instance.in_use
             self.initial.update({name: getattr(version, name) for name in CONTENT})
-            self.initial["seen"] = version.number
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        if not self.errors:
-            self._check()
-        return cleaned
 
     def given(self) -> prompting.Changes:
         """Return what was entered; of a stored prompt the changes."""
@@ -99,40 +97,22 @@ class PromptForm(OneTenantForm):
             names = [name for name in names if name in self.changed_data]
         return prompting.Changes(**{name: self.cleaned_data[name] for name in names})
 
-    def _check(self) -> None:
-        stored = self.instance if self.instance.pk else None
-        if stored and self.cleaned_data["seen"] != stored.in_use.number:
-            text = _("Somebody made version %(number)d meanwhile. Copy your text and reload.")
-            self.add_error(None, text % {"number": stored.in_use.number})
-            return
-        tenant = stored.tenant if stored else self.cleaned_data["tenant"]
-        try:
-            prompting.check(tenant, self.given(), prompt=stored)
-        except Refused as refusal:
-            parts = (refusal.attr or "").split(".")
-            name = next((part for part in parts if part in self.fields), None)
-            self.add_error(name, refusal.detail)
+    def check(self, *, tenant: Tenant, stored: Prompt | None) -> None:
+        prompting.check(tenant, self.given(), prompt=stored)
 
 
-class VersionInline(ReadOnlyInline):
+class PromptVersionInline(VersionInline):
     """The latest versions; each can be read, compared and restored."""
 
     model = PromptVersion
+    fk_name = "prompt"
     fields = ["number", "author", "created_at", "compare", "restore"]
     readonly_fields = fields
-    ordering = ["-number"]
-    per_page = 20
-    verbose_name_plural = _("versions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromptVersion]:
         """A list of versions needs none of their texts."""
         versions: QuerySet[PromptVersion] = super().get_queryset(request)
         return versions.select_related("prompt").defer(*CONTENT)
-
-    def get_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
-        """Only who may change the prompt is offered to restore."""
-        may = self.admin_site._registry[Prompt].has_change_permission(request, obj)
-        return self.fields if may else [name for name in self.fields if name != "restore"]
 
     @admin.display(description="")
     def compare(self, version: PromptVersion) -> SafeString | str:
@@ -142,21 +122,14 @@ class VersionInline(ReadOnlyInline):
         query = f"?old={version.number - 1}&new={version.number}"
         return format_html('<a href="{}{}" class="{}">{}</a>', url, query, LINK, _("What changed"))
 
-    @admin.display(description="")
-    def restore(self, version: PromptVersion) -> SafeString | str:
-        if version.number == version.prompt.version:
-            return str(_("current"))
-        url = reverse("admin:ai_triage_prompt_restore", args=[version.prompt_id, version.number])
-        return button(url, _("Restore"))
-
 
 @admin.register(Prompt)
-class PromptAdmin(TenantAdmin):
+class PromptAdmin(VersionedAdmin):
     """Saving goes through the services, so each change of the text makes a version."""
 
     change_role = LEAST_ROLE[Verb.EDIT_PROMPTS]
     form = PromptForm
-    inlines = [VersionInline]
+    inlines = [PromptVersionInline]
     list_display = ["name", "is_in_use", "version", "created_by", "updated_at", "tenant"]
     list_filter = ["tenant"]
     list_select_related = ["tenant"]
@@ -186,9 +159,6 @@ class PromptAdmin(TenantAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), "shown_text"]
 
-    def get_inlines(self, request: HttpRequest, obj: Prompt | None) -> list[Any]:
-        return self.inlines if obj else []
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prompt]:
         prompts: QuerySet[Prompt] = super().get_queryset(request)
         return prompts.select_related("tenant")
@@ -208,15 +178,6 @@ class PromptAdmin(TenantAdmin):
         return button(reverse("admin:ai_triage_prompt_activate", args=[prompt.pk]), _("Activate"))
 
     # Saving and deleting
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Tell staff who lose a race after their form was checked; nothing is stored then."""
-        try:
-            answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
-        except (Refused, Conflict) as error:
-            self.message_user(request, error.detail, messages.ERROR)
-            return redirect(request.get_full_path())
-        return answer
 
     def save_model(self, request: HttpRequest, obj: Prompt, form: PromptForm, change: bool) -> None:
         author = request.user.get_username()
@@ -256,14 +217,12 @@ class PromptAdmin(TenantAdmin):
         own = [
             path("<int:pk>/compare", view(self.compare_view), name=f"{name}_compare"),
             path("<int:pk>/activate", view(self.activate_view), name=f"{name}_activate"),
-            path("<int:pk>/restore/<int:number>", view(self.restore_view), name=f"{name}_restore"),
         ]
-        inherited: list[URLPattern] = super().get_urls()
-        return own + inherited
+        return own + super().get_urls()
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show what changed from version ``old`` to ``new``, by default the last change."""
-        prompt = self._prompt(request, pk)
+        prompt = self.row_or_404(request, pk)
         versions = list(prompt.versions.all())
         old = chosen(versions, request.GET.get("old"), position=1)
         new = chosen(versions, request.GET.get("new"), position=0)
@@ -282,23 +241,11 @@ class PromptAdmin(TenantAdmin):
 
     @method_decorator(require_POST)
     def activate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        self._activate(request, self._own_prompt(request, pk))
+        self._activate(request, self.row_or_404(request, pk, to_change=True))
         return redirect(PAGE, pk)
 
-    @method_decorator(require_POST)
-    def restore_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
-        """Make a new version with the content of version ``number``."""
-        version = self._own_prompt(request, pk).versions.filter(number=number).first()
-        if version is None:
-            raise Http404
-        try:
-            prompting.restore(version, author=request.user.get_username())
-        except (Refused, Conflict) as error:
-            self.message_user(request, error.detail, messages.ERROR)
-        else:
-            text = _("The content of version %(number)d is a new version now.")
-            self.message_user(request, text % {"number": number}, messages.SUCCESS)
-        return redirect(PAGE, pk)
+    def restore(self, request: HttpRequest, version: PromptVersion) -> None:
+        prompting.restore(version, author=request.user.get_username())
 
     def _activate(self, request: HttpRequest, prompt: Prompt) -> None:
         try:
@@ -309,19 +256,6 @@ class PromptAdmin(TenantAdmin):
             text = _("%(name)s judges the mail of %(tenant)s from now on.")
             named = {"name": prompt.name, "tenant": prompt.tenant}
             self.message_user(request, text % named, messages.SUCCESS)
-
-    def _prompt(self, request: HttpRequest, pk: int) -> Prompt:
-        """Return the prompt, or 404 to everybody who may not see it."""
-        prompt: Prompt | None = self.get_object(request, str(pk))
-        if prompt is None or not self.has_view_permission(request, prompt):
-            raise Http404
-        return prompt
-
-    def _own_prompt(self, request: HttpRequest, pk: int) -> Prompt:
-        prompt = self._prompt(request, pk)
-        if not self.has_change_permission(request, prompt):
-            raise Http404
-        return prompt
 
 
 @admin.register(PromptVersion)
@@ -344,21 +278,6 @@ class VersionAdmin(TenantAdmin):
     @admin.display(description=_("text"))
     def text(self, version: PromptVersion) -> SafeString:
         return as_written(as_text(version))
-
-
-def as_written(text: str) -> SafeString:
-    return format_html('<pre style="white-space:pre-wrap">{}</pre>', text)
-
-
-def button(url: str, label: Any) -> SafeString:
-    """Return a button of the page's own form, so that it carries the form's CSRF token."""
-    return format_html(
-        '<button type="submit" formaction="{}" formmethod="post" formnovalidate class="{}">{}'
-        "</button>",
-        url,
-        LINK,
-        label,
-    )
 
 
 def chosen(

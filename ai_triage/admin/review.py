@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import BooleanFieldListFilter, SimpleListFilter
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -32,9 +32,11 @@ from ai_triage.admin.review_form import (
 from ai_triage.api.serializers import HEAVY
 from ai_triage.kinds import Decision, Urgency
 from ai_triage.models import Snippet, Status, TriageResult, TriageResultQuerySet
-from ai_triage.models.results import urgency_rank
+from ai_triage.models.results import key_of, urgency_rank
+from ai_triage.review import Correction
 from common.errors import Conflict, Refused
 from tenants.admin_base import TenantAdmin, roles_in
+from tenants.models import Mode
 
 MOST_OF_CONVERSATION = 20
 MOST_COUNTED = 100
@@ -82,6 +84,18 @@ class StateFilter(SimpleListFilter):
         if self.value() == "failed":
             return rows.filter(status=Status.FAILED)
         return waiting_for(request, rows)
+
+
+class NeedsReviewFilter(BooleanFieldListFilter):
+    """A bare boolean column would not use its index, ``IN (1)`` does."""
+
+    horizontal = True  # as unfold shows Django's own
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.lookup_val in ("0", "1"):
+            return queryset.filter(needs_review__in=[self.lookup_val == "1"])
+        rows: QuerySet[Any] = super().queryset(request, queryset)  # type: ignore[assignment]
+        return rows
 
 
 class LanguageFilter(SimpleListFilter):
@@ -132,7 +146,7 @@ class ReviewAdmin(TenantAdmin):
     list_select_related = ["tenant"]
     list_filter = [
         StateFilter,
-        "needs_review",
+        ("needs_review", NeedsReviewFilter),
         "decision",
         "email_type",
         "urgency",
@@ -254,7 +268,8 @@ class ReviewAdmin(TenantAdmin):
             review.ignore(result, by=by, at=at, correction=form.correction)
             return str(_("The mail is left unanswered."))
         if verb == CORRECT:
-            review.correct(result, form.correction, by=by, at=at)
+            changed = Correction(**form.correction.against(result))
+            review.correct(result, changed, by=by, at=at)
             return str(_("The correction was saved."))
         known = form.cleaned_data["known"]
         email = review.answer(
@@ -314,8 +329,11 @@ class ReviewAdmin(TenantAdmin):
     def _examples(self, result: TriageResult) -> list[tuple[dict[str, Any], Any]]:
         """Return the uses of reviewed mails, each with its row while there is one."""
         ids = [use["id"] for use in result.used_examples]
-        rows = TriageResult.objects.for_tenant(result.tenant).filter(email_id__in=ids)
-        by_id = {row.email_id: row for row in rows.defer(*HEAVY)}
+        rows = TriageResult.objects.for_tenant(result.tenant).filter(
+            mode__in={Mode.LIVE, result.mode}, email_key__in=[key_of(one) for one in ids]
+        )
+        own_last = rows.defer(*HEAVY).order_by("mode")  # test mail learns from live mail, too
+        by_id = {row.email_id: row for row in own_last}
         return [(use, by_id.get(use["id"])) for use in result.used_examples]
 
     def _snippets(self, result: TriageResult) -> list[tuple[dict[str, Any], Any]]:

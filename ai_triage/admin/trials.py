@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ai_triage import trials
-from ai_triage.admin.prompts import button
 from ai_triage.comparison import Arm, Comparison, Outcome
 from ai_triage.models import Experiment
 from common.errors import Conflict, Refused
-from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.admin_base import OneTenantForm, TellingAdmin
+from tenants.admin_versions import button
 from tenants.roles import LEAST_ROLE, Verb
 
 PAGE = "admin:ai_triage_experiment_change"
@@ -52,7 +52,7 @@ class TrialForm(OneTenantForm):
 
 
 @admin.register(Experiment)
-class TrialAdmin(TenantAdmin):
+class TrialAdmin(TellingAdmin):
     """A trial is started by adding it; after that it can only end."""
 
     change_role = LEAST_ROLE[Verb.EDIT_PROMPTS]
@@ -112,15 +112,6 @@ class TrialAdmin(TenantAdmin):
 
     # Starting and ending
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Tell staff who lose a race after their form was checked; nothing is stored then."""
-        try:
-            answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
-        except (Refused, Conflict) as error:
-            self.message_user(request, error.detail, messages.ERROR)
-            return redirect(request.get_full_path())
-        return answer
-
     def save_model(self, request: HttpRequest, obj: Experiment, form: Any, change: bool) -> None:
         if change:  # every field is read-only then
             return
@@ -141,10 +132,8 @@ class TrialAdmin(TenantAdmin):
     @method_decorator(require_POST)
     def end_view(self, request: HttpRequest, pk: int, ending: str) -> HttpResponse:
         """Stop the trial; ``a`` and ``b`` let that version judge all mail."""
-        experiment: Experiment | None = self.get_object(request, str(pk))
-        if experiment is None or ending not in ENDINGS:
-            raise Http404
-        if not self.has_change_permission(request, experiment):
+        experiment = self.row_or_404(request, pk, to_change=True)
+        if ending not in ENDINGS:
             raise Http404
         self._end(request, experiment, ending)
         return redirect(PAGE, pk)

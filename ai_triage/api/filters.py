@@ -6,7 +6,7 @@ from django_filters import rest_framework as filters
 
 from ai_triage.kinds import Decision, EmailType, Urgency
 from ai_triage.models import ReviewReason, Status, TriageResult
-from common.api.filters import InstantFilter, YesNoFilter
+from common.api.filters import IndexedYesNoFilter, InstantFilter
 from inbox.kinds import NeverReply
 from tenants.models import Mode
 
@@ -18,7 +18,7 @@ class EmailFilter(filters.FilterSet):  # type: ignore[misc]
     decision = filters.ChoiceFilter(choices=[(one, one) for one in Decision])
     email_type = filters.ChoiceFilter(choices=[(one, one) for one in EmailType])
     urgency = filters.ChoiceFilter(choices=[(one, one) for one in Urgency])
-    needs_review = YesNoFilter(help_text="Whether a person must look.")
+    needs_review = IndexedYesNoFilter(help_text="Whether a person must look.")
     review_reason = filters.ChoiceFilter(choices=ReviewReason.choices)
     never_auto_reply = filters.ChoiceFilter(choices=NeverReply.choices)
     batch_id = filters.UUIDFilter()

@@ -58,6 +58,7 @@ class OfTenant(TenantMixin):
 class PromptViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSet[Prompt]):
     """Write prompts; each change makes a version, and one prompt judges the mail."""
 
+    queryset = Prompt.objects.none()
     write_scope = "prompts:write"
     read_scopes = ("triage:read",)
     serializer_class = PromptSerializer
@@ -67,8 +68,6 @@ class PromptViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSet[
     ordering_fields = ("name", "created_at", "updated_at")
 
     def get_queryset(self) -> QuerySet[Prompt]:
-        if getattr(self, "swagger_fake_view", False):
-            return Prompt.objects.none()
         return self.prompts().with_version()
 
     def get_object(self) -> Prompt:
@@ -162,12 +161,11 @@ class PromptViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSet[
 class VersionViewSet(OfTenant, ListModelMixin, TenantViewSet[PromptVersion]):
     """Look back; a version never changes."""
 
+    queryset = PromptVersion.objects.none()
     write_scope = "prompts:write"
     read_scopes = ("triage:read",)
     serializer_class = PromptVersionSerializer
     filter_backends = (StrictFilterBackend,)
 
     def get_queryset(self) -> QuerySet[PromptVersion]:
-        if getattr(self, "swagger_fake_view", False):
-            return PromptVersion.objects.none()
         return self.prompt().versions.all()

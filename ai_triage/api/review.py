@@ -16,9 +16,10 @@ from ai_triage.api.views import EMAIL_ID, EmailMixin
 from ai_triage.kinds import Decision, EmailType, Urgency
 from ai_triage.models import Feedback, TriageResult
 from ai_triage.replies import Reply
-from ai_triage.review import Correction
+from ai_triage.review import NOTHING, Correction
 from common.api.fields import Text
 from common.api.serializers import StrictSerializer, shared
+from common.errors import Refused
 from delivery.api.serializers import AcceptedSerializer, Reference
 from tenants.api.permissions import HasScope
 from tenants.api.views import IdempotentMixin
@@ -58,18 +59,18 @@ class FeedbackSerializer(StrictSerializer):
     comment = Text(required=False, max_length=LONGEST_COMMENT)
 
 
-class CorrectedField(serializers.CharField):
-    def to_representation(self, value: str) -> str | None:  # type: ignore[override]  # null: agreed
+class SaidField(serializers.CharField):
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]  # null: nothing
         return value or None
 
 
 class KeptFeedbackSerializer(serializers.ModelSerializer[Feedback]):
-    """What was kept; null where the verdict stands."""
+    """What was kept; null where nothing was said."""
 
     email_id = serializers.CharField(source="result.email_id")
-    decision = CorrectedField(allow_null=True)
-    email_type = CorrectedField(allow_null=True)
-    urgency = CorrectedField(allow_null=True)
+    decision = SaidField(allow_null=True)
+    email_type = SaidField(allow_null=True)
+    urgency = SaidField(allow_null=True)
 
     class Meta:
         model = Feedback
@@ -137,6 +138,8 @@ class FeedbackView(IdempotentMixin, OwnModeMixin, APIView):
     def prepare(self) -> Callable[[], Answer]:
         result = self.mail()
         said = Correction(**FeedbackSerializer.validated(self.request.data))
+        if said == NOTHING:
+            raise Refused("Say something about the verdict.", code="required")
 
         def work() -> Answer:
             kept = review.correct(result, said, by=str(self.api_key), at=timezone.now())

@@ -43,13 +43,22 @@ class Headers(Object):
     """Header fields; one that stands several times is a list."""
 
 
+class Labels(serializers.ListField):
+    """Counted before each is looked at: a request may hold millions."""
+
+    child = Text(max_length=incoming.LONGEST_LABEL)
+    default_error_messages = {"too_large": f"At most {incoming.MOST_LABELS:,} labels."}
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if isinstance(data, list) and len(data) > incoming.MOST_LABELS:
+            self.fail("too_large")
+        labels: list[str] = super().to_internal_value(data)
+        return labels
+
+
 class MetadataSerializer(StrictSerializer):
     priority = serializers.ChoiceField(PRIORITIES, required=False)
-    labels = serializers.ListField(
-        child=Text(max_length=incoming.LONGEST_LABEL),
-        required=False,
-        max_length=incoming.MOST_LABELS,
-    )
+    labels = Labels(required=False, help_text="Up to 10,000, together 250 kB.")
     custom_fields = Object(required=False)
 
 
@@ -59,23 +68,22 @@ class MailSerializer(StrictSerializer):
     email_id = Text(max_length=incoming.LONGEST_ID, help_text="The caller's own id of the mail.")
     to = Text()
     subject = Text(allow_blank=True, max_length=incoming.LONGEST_SUBJECT)
-    body = Text(
-        allow_blank=True,
-        max_length=incoming.LONGEST_BODY,
-        help_text="Plain text, up to 1,000,000 characters.",
-    )
+    body = Text(allow_blank=True, help_text="Plain text, up to 6 MB.")
     thread_id = Text(
         required=False, allow_null=True, allow_blank=True, max_length=incoming.LONGEST_THREAD
     )
-    received_at = ZonedTime(required=False, help_text="With its zone; now where it is left out.")
-    headers = Headers(required=False)
+    received_at = ZonedTime(
+        required=False, allow_null=True, help_text="With its zone; now where it is left out."
+    )
+    headers = Headers(required=False, allow_null=True)
     attachments = serializers.ListField(
         child=Text(max_length=incoming.LONGEST_NAME),
         required=False,
+        allow_null=True,
         max_length=incoming.MOST_ATTACHMENTS,
         help_text="Names of the attached files.",
     )
-    metadata = MetadataSerializer(required=False)
+    metadata = MetadataSerializer(required=False, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
         sender = Text(help_text="May carry a display name.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,7 @@ PREFER = OpenApiParameter(
     "Prefer", str, OpenApiParameter.HEADER, description="`respond-async` is `?async=true`."
 )
 OF_RESPONSE = ("tracking_id", "status", "from_address", "sent_at", "error_message")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 EMAIL_ID = OpenApiParameter("email_id", str, OpenApiParameter.PATH)
 
 
@@ -83,8 +85,7 @@ class ProcessView(IdempotentMixin, APIView):
 
     @property
     def is_asynchronous(self) -> bool:
-        wishes = self.request.headers.get("Prefer", "").lower().split(",")
-        return "respond-async" in [wish.strip() for wish in wishes] or self.flag("async")
+        return prefers_async(self.request.headers.get("Prefer", "")) or self.flag("async")
 
     def flag(self, name: str) -> bool:
         value = self.request.query_params.get(name, "false")
@@ -118,6 +119,15 @@ class ProcessView(IdempotentMixin, APIView):
 
     def mail(self) -> Incoming:
         return incoming.read(MailSerializer.validated(self.request.data), now=timezone.now())
+
+
+def prefers_async(header: str) -> bool:
+    """Tell whether ``respond-async`` is among the preferences, with whatever else (RFC 7240).
+
+    Parameters follow a semicolon, and a comma within quotes parts nothing.
+    """
+    preferences = _QUOTED.sub("", header).lower().split(",")
+    return "respond-async" in [re.split("[;=]", one)[0].strip() for one in preferences]
 
 
 def answer_about(row: TriageResult) -> Answer:

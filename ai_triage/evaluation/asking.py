@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ai_triage.errors import NoVerdict
-from ai_triage.providers.base import Answer, Company, Criteria, Mail, Provider, Question, Tone
+from ai_triage.kinds import Criteria, Tone
+from ai_triage.providers.base import Answer, Company, Mail, Provider, Question
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ai_triage.providers.base import Decision, EmailType, Mail, Urgency
+from ai_triage.kinds import Decision, EmailType, Urgency
+from ai_triage.providers.base import Mail
 
 OWN_SET = Path(__file__).with_name("mails.jsonl")
 

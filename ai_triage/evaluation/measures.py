@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ai_triage.evaluation.intervals import Proportion
-from ai_triage.providers.base import Decision, EmailType, Urgency
+from ai_triage.kinds import Decision, EmailType, Urgency
 
 BINS = 10
 

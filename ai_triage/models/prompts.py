@@ -105,10 +105,10 @@ class Experiment(models.Model):
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     name = models.CharField(_("name"), max_length=100)
     a = models.ForeignKey(
-        PromptVersion, models.PROTECT, related_name="+", verbose_name=_("version A")
+        PromptVersion, models.RESTRICT, related_name="+", verbose_name=_("version A")
     )
     b = models.ForeignKey(
-        PromptVersion, models.PROTECT, related_name="+", verbose_name=_("version B")
+        PromptVersion, models.RESTRICT, related_name="+", verbose_name=_("version B")
     )
     share_b = models.PositiveSmallIntegerField(
         _("share of B in percent"),

@@ -10,8 +10,6 @@ from typing import Protocol
 from ai_triage.kinds import Criteria, Decision, EmailType, Tone, Urgency
 from ai_triage.usage import Usage
 
-__all__ = ["Criteria", "Decision", "EmailType", "Tone", "Urgency", "Usage"]
-
 PATIENCE = 60.0
 """Seconds that an answer may take where the caller doesn't say."""
 

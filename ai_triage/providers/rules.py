@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,26 +10,22 @@ from django.utils.translation import gettext as _
 
 from ai_triage import linear
 from ai_triage.drafts import acknowledgement
-from ai_triage.features import Features, features
+from ai_triage.features import GREETING, Features, features, sender_kind
+from ai_triage.kinds import Decision, EmailType, Urgency
 from ai_triage.own_words import own_words
-from ai_triage.providers.base import (
-    PATIENCE,
-    Answer,
-    Company,
-    Decision,
-    EmailType,
-    Mail,
-    Question,
-    Urgency,
-    Usage,
-    Verdict,
-)
+from ai_triage.providers.base import PATIENCE, Answer, Company, Mail, Question, Verdict
+from ai_triage.usage import Usage
 
 CERTAIN = 0.99
 URGENT_FROM = -1.0  # log-odds below even: an urgent mail missed costs more than a needless hurry
+DOUBTFUL = 0.51  # so that a person looks
+MOST_GREETING, MOST_WORDS = 6, 2
 _ANSWERED = (EmailType.QUESTION, EmailType.COMPLAINT, EmailType.REQUEST, EmailType.OTHER)
 _IGNORED = (EmailType.SPAM, EmailType.NEWSLETTER, EmailType.AUTO_REPLY, EmailType.OTHER)
 _AUTO_REPLY_HEADERS = ("X-Autoreply", "X-Autorespond", "X-Autoresponder")
+_EARLIER = ("re:", "fw:", "fwd:", "enc:", "res:", "tr:")
+_WORD = re.compile(r"\w+")
+_LINK = re.compile(r"https?://|www\.|\S@\S", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -85,10 +82,29 @@ def _empty(mail: Mail) -> Settled | None:
     return Settled(EmailType.OTHER, _("The mail has no content."))
 
 
+def _asks_by_subject(mail: Mail) -> bool:
+    """Tell whether a person asks in the subject, of no earlier mail, and hardly greets below it."""
+    subject, own = mail.subject.strip().lower(), own_words(mail.body)
+    words = len(_WORD.findall(own))
+    adds_nothing = words <= (MOST_GREETING if GREETING.match(own) else MOST_WORDS)
+    return (
+        "?" in subject
+        and not subject.startswith(_EARLIER)
+        and adds_nothing
+        and not _LINK.search(own)
+        and sender_kind(mail.from_address) in ("person", "role")
+    )
+
+
 def _by_model(mail: Mail, company: Company) -> Verdict:
+    """The model learnt from texts: a question in the subject alone is judged as one, and kept."""
     model = linear.load()
-    found = features(from_address=mail.from_address, subject=mail.subject, body=mail.body)
+    asks_by_subject = _asks_by_subject(mail)
+    subject, body = ("", mail.subject) if asks_by_subject else (mail.subject, mail.body)
+    found = features(from_address=mail.from_address, subject=subject, body=body)
     respond = model.respond(found)
+    if asks_by_subject:
+        respond = max(respond, DOUBTFUL)
     answered = respond > 0.5
     email_type = EmailType(model.likeliest(linear.TYPE, _ANSWERED if answered else _IGNORED, found))
     if not answered:
@@ -96,7 +112,11 @@ def _by_model(mail: Mail, company: Company) -> Verdict:
         return Verdict(Decision.IGNORE, 1 - respond, email_type, Urgency.LOW, reason)
     urgency = _urgency(model, found)
     draft = acknowledgement(mail, email_type=email_type, urgency=urgency, company=company)
-    reason = _("The wording is that of a person who expects an answer.")
+    reason = (
+        _("The subject asks, and the body only greets.")
+        if asks_by_subject
+        else _("The wording is that of a person who expects an answer.")
+    )
     return Verdict(Decision.RESPOND, respond, email_type, urgency, reason, draft)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 
 import pytest
+from django.db import DataError, OperationalError, connection
 
 from ai_triage import auto_replies, claims, jobs, review
 from ai_triage.models import AutoReplyRule, Status, TriageResult, TriageSettings
@@ -281,6 +282,42 @@ def test_one_mail_that_breaks_does_not_stop_the_others(tenant):
     assert [email.to_address for email in sent()] == [good.from_address]
     bad.refresh_from_db()
     assert (bad.answer_due_at, bad.review_reason) == (None, "reply_failed")
+
+
+def failing_once(error):
+    """Refuse the first message that is stored, as the database would."""
+    left = [error]
+
+    def execute(run, sql, params, many, context):
+        if left and sql.startswith("INSERT") and EmailLog._meta.db_table in sql:
+            raise left.pop()
+        return run(sql, params, many, context)
+
+    return connection.execute_wrapper(execute)
+
+
+def test_a_mail_that_the_database_refuses_does_not_stop_the_others(tenant):
+    answers_automatically(tenant)
+    bad, good = judged(a_question(tenant)), judged(a_question(tenant))
+
+    with failing_once(DataError("too long")):
+        run()
+
+    assert [email.to_address for email in sent()] == [good.from_address]
+    bad.refresh_from_db()
+    assert (bad.answer_due_at, bad.review_reason) == (None, "reply_failed")
+
+
+def test_while_the_database_is_away_no_mail_is_left_to_a_person(tenant):
+    answers_automatically(tenant)
+    rows = [judged(a_question(tenant)) for _ in range(2)]
+
+    with failing_once(OperationalError("gone away")), pytest.raises(OperationalError):
+        run()
+    assert all(TriageResult.objects.get(pk=row.pk).answer_due_at for row in rows)
+    run()
+
+    assert len(sent()) == 2
 
 
 def test_two_tenants_that_answer_each_other_stop_after_one(tenant, other_tenant):

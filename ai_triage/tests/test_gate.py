@@ -183,6 +183,24 @@ def test_many_mails_are_looked_at_with_few_queries(tenant, django_assert_num_que
         gate.look(rows, at=timezone.now())
 
 
+def test_an_own_address_is_known_among_very_many(tenant, account):
+    rows = [
+        triaged(
+            tenant,
+            f"m{n}",
+            headers={"Reply-To": ", ".join(f"u{n}.{m}@x.example" for m in range(200))},
+        )
+        for n in range(20)
+    ]
+    own = triaged(tenant, "own", from_address=account.email_address)
+    last = triaged(tenant, "last", headers={"Reply-To": "Zoe <z@zz.example>"})
+    make_account(make_domain(tenant, "zz.example"), "z")
+
+    found = gate.look([*rows, own, last], at=timezone.now())
+
+    assert {pk for pk, one in found.items() if one.never == "own_address"} == {own.pk, last.pk}
+
+
 def test_a_persons_mail_that_came_in_is_handed_to_triage(tenant, domain):
     inbound = inbox.receive(
         a_mail("Where is it?\r\n\r\n> We sent it."), tenant=tenant, at=NOON, mode="test"

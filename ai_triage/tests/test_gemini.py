@@ -15,7 +15,7 @@ import time
 import pytest
 
 from ai_triage.errors import BadAnswer, Blocked, ProviderRefused, ProviderUnavailable
-from ai_triage.providers.base import Decision
+from ai_triage.kinds import Decision
 from ai_triage.providers.endpoint import Endpoint
 from ai_triage.providers.gemini import GeminiProvider
 from ai_triage.tests.questions import KEY, MAIL, QUESTION, ask, failure

@@ -171,6 +171,17 @@ def test_a_mail_that_kills_every_worker_is_given_up(api, announced):
     assert announced["failed"] == ["msg_12345"]
 
 
+def test_a_mail_that_can_not_be_looked_at_does_not_stop_the_others(api, google):
+    hand_in(api, *questions(3))
+    TriageResult.objects.filter(email_id="q1").update(headers=["no object"])
+
+    jobs.drain()
+
+    assert statuses() == {"q0": "completed", "q1": "queued", "q2": "completed"}
+    bad = TriageResult.objects.get(email_id="q1")
+    assert (bad.error_code, bad.next_attempt_at > timezone.now()) == ("internal_error", True)
+
+
 def test_while_no_model_can_be_reached_mail_waits_longer_each_time_and_then_needs_a_person(
     api, google, announced
 ):

@@ -4,7 +4,7 @@ import pytest
 
 from ai_triage.evaluation.mails import read_mails
 from ai_triage.evaluation.measures import Judged, calibration_error, measure, threshold
-from ai_triage.providers.base import Decision, EmailType, Urgency
+from ai_triage.kinds import Decision, EmailType, Urgency
 
 
 def judged(right, said, confidence=0.9, kind="question", said_kind="question"):

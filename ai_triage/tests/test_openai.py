@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ai_triage.errors import BadAnswer, Blocked, ProviderRefused, ProviderUnavailable
+from ai_triage.kinds import Decision
 from ai_triage.providers import openai as openai_provider
-from ai_triage.providers.base import Decision
 from ai_triage.providers.endpoint import Endpoint
 from ai_triage.providers.openai import OpenAIProvider
 from ai_triage.tests.questions import KEY, MAIL, ask, failure

@@ -133,7 +133,15 @@ def test_force_leaves_no_trace_of_the_earlier_verdict_while_it_waits(api, google
 
 @pytest.mark.parametrize(
     ("query", "headers"),
-    [("?async=true", {}), ("", {"Prefer": "respond-async"}), ("", {"Prefer": "x, Respond-Async"})],
+    [
+        ("?async=true", {}),
+        ("", {"Prefer": "respond-async"}),
+        ("", {"Prefer": "x, Respond-Async"}),
+        ("", {"Prefer": "respond-async; foo=1"}),
+        ("", {"Prefer": "wait=5, respond-async"}),
+        ("", {"Prefer": 'foo="a, \\"b", respond-async ;bar, handling=lenient'}),
+        ("", {"Prefer": 'respond-async=""'}),
+    ],
 )
 def test_a_mail_may_be_left_to_a_worker(api, google, query, headers):
     response = api.post(PROCESS + query, QUESTION, headers=headers)
@@ -147,6 +155,14 @@ def test_a_mail_may_be_left_to_a_worker(api, google, query, headers):
         "estimated_time": 2,
     }
     assert (status_of(api), google.requests) == ("queued", [])
+
+
+@pytest.mark.parametrize(
+    "preferences",
+    ["wait=5", "foo; respond-async", 'foo="x, respond-async"', "respond-asynchronous"],
+)
+def test_other_preferences_change_nothing(api, google, preferences):
+    assert api.post(PROCESS, QUESTION, headers={"Prefer": preferences}).status_code == 200
 
 
 def test_a_mail_that_waits_is_judged_at_once_for_who_waits_too(api, google):
@@ -279,7 +295,6 @@ def test_a_mail_that_gives_orders_to_the_model_needs_a_person(api, google):
         ({"body": ""}, "body"),
         ({"body": "\n \t"}, "body"),
         ({"body": "a\0b"}, "body"),
-        ({"body": "x" * 5_000_000}, "body"),
         ({"email_id": ""}, "email_id"),
         ({"email_id": "x" * 256}, "email_id"),
         ({"email_id": "a\nb"}, "email_id"),
@@ -298,7 +313,9 @@ def test_a_mail_that_gives_orders_to_the_model_needs_a_person(api, google):
         ({"attachments": ["a\r\n.pdf"]}, "attachments.0"),
         ({"attachments": ["a"] * 101}, "attachments"),
         ({"metadata": {"priority": "urgent"}}, "metadata.priority"),
-        ({"metadata": {"labels": ["x"] * 10_000}}, "metadata.labels"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": "x"}, "metadata"),
+        ({"metadata": {"labels": "x"}}, "metadata.labels"),
         ({"metadata": {"labels": ["x" * 201]}}, "metadata.labels.0"),
         ({"metadata": {"labels": ["a\0"]}}, "metadata.labels.0"),
         ({"metadata": {"custom_fields": []}}, "metadata.custom_fields"),
@@ -317,6 +334,45 @@ def test_a_bad_field_is_named(api, changes, attr):
 
     assert (response.status_code, response.json()["errors"][0]["attr"]) == (422, attr)
     assert not TriageResult.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "attr"),
+    [
+        ({"body": "x" * 6_000_001}, "body"),
+        ({"body": "é" * 3_000_001}, "body"),
+        ({"metadata": {"labels": ["x"] * 10_001}}, "metadata.labels"),
+        ({"metadata": {"labels": ["é" * 126] * 1000}}, "metadata.labels"),
+    ],
+)
+def test_what_is_too_large_is_named(api, changes, attr):
+    [error] = api.post(PROCESS, QUESTION | changes).json()["errors"]
+
+    assert (error["code"], error["attr"]) == ("too_large", attr)
+
+
+def test_a_very_large_mail_is_judged_and_the_model_is_told_a_part(api, google):
+    labels = [f"label {number}" for number in range(10_000)]
+    large = QUESTION | {"body": "Olá, onde está? " * 330_000, "metadata": {"labels": labels}}
+
+    answer = api.post(PROCESS, large)
+
+    assert (answer.status_code, answer.json()["decision"]) == (200, "respond")
+    stored = api.get(f"{EMAILS}/msg_12345").json()
+    assert (stored["body"], stored["metadata"]["labels"]) == (large["body"], labels)
+    asked = str(google.requests[0].body)
+    assert len(asked) < 30_000
+    assert "label 7" not in asked
+
+
+def test_null_is_as_if_left_out(api):
+    nothing = dict.fromkeys(("received_at", "attachments", "metadata", "headers", "thread_id"))
+
+    assert api.post(PROCESS, QUESTION | nothing).status_code == 200
+
+    stored = api.get(f"{EMAILS}/msg_12345").json()
+    empty = [stored[name] for name in ("attachments", "metadata", "headers", "thread_id")]
+    assert (empty, stored["received_at"] > QUESTION["received_at"]) == ([[], {}, {}, ""], True)
 
 
 def test_all_bad_fields_are_named_at_once(api):
@@ -430,6 +486,22 @@ def test_a_batch_is_taken_and_its_bad_mails_are_rejected_by_name(api):
     assert answer["rejected"][0]["detail"] == "from: An email address must have an @-sign."
     listed = api.get(f"{EMAILS}?batch_id={answer['batch_id']}").json()["results"]
     assert {one["email_id"]: one["status"] for one in listed} == {"q0": "queued", "q1": "completed"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_batch_again_is_accepted_again_and_judged_once(api, google):
+    mails = questions(3)
+    api.post(BATCH, {"emails": mails})
+    jobs.drain()
+    changed = mails[2] | {"body": "Outra coisa."}
+
+    again = api.post(BATCH, {"emails": [*mails[:2], changed]}).json()
+    jobs.drain()
+
+    [rejected] = again["rejected"]
+    assert again["accepted"] == 2
+    assert (rejected["email_id"], rejected["code"]) == ("q2", "email_id_reused")
+    assert len(google.requests) == 3
 
 
 def test_a_batch_may_not_change_a_mail_that_is_known(api):

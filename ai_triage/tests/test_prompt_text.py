@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai_triage.evaluation.injections import PAYLOADS
+from ai_triage.kinds import Tone
 from ai_triage.prompt_text import DEFAULT_CRITERIA, DEFAULT_PROMPT, cut, render, scrub
-from ai_triage.providers.base import Company, Mail, Question, Tone
+from ai_triage.providers.base import Company, Mail, Question
 
 
 def question(body):

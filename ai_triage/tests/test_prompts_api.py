@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ai_triage import prompting
+from ai_triage import prompting, trials
 from ai_triage.models import Prompt, PromptVersion
 from ai_triage.prompt_text import DEFAULT_CRITERIA, DEFAULT_PROMPT
 from ai_triage.prompting import Changes
@@ -164,6 +164,14 @@ def test_a_prompt_that_is_active_or_has_judged_mail_is_not_deleted(api, tenant):
     assert api.get(f"{URL}/curt").status_code == 404
 
 
+def test_a_prompt_on_trial_is_not_deleted(api, tenant):
+    a = prompting.current(tenant)
+    b = prompting.create(tenant, Changes("b", "x", [], []), author="ana").in_use
+    trials.start(tenant, name="t", a=a, b=b, share_b=50, author="ana")
+
+    assert errors(api.delete(f"{URL}/b"), 409) == [("in_use", None)]
+
+
 # Refusals
 
 
@@ -183,7 +191,7 @@ def test_a_prompt_that_is_active_or_has_judged_mail_is_not_deleted(api, tenant):
         ({"system_prompt": "a\x1bb"}, ("invalid", "system_prompt")),
         ({"system_prompt": "x" * 20_001}, ("max_length", "system_prompt")),
         ({"decision_criteria": None}, ("null", "decision_criteria")),
-        ({"decision_criteria": []}, ("invalid", "decision_criteria.non_field_errors")),
+        ({"decision_criteria": []}, ("invalid", "decision_criteria")),
         ({"decision_criteria": {"ignore": "spam"}}, ("not_a_list", "decision_criteria.ignore")),
         ({"decision_criteria": {"ignore": [5]}}, ("invalid", "decision_criteria.ignore.0")),
         ({"decision_criteria": {"ignore": [""]}}, ("blank", "decision_criteria.ignore.0")),

@@ -76,13 +76,13 @@ def test_to_ignore_a_mail_sends_nothing_and_corrects_the_decision(tenant):
     assert result not in TriageResult.objects.waiting_for_person()
 
 
-def test_a_correction_keeps_the_first_verdict_and_only_what_differs(tenant):
+def test_a_correction_keeps_the_first_verdict_and_what_was_said(tenant):
     result = a_result(tenant)
 
     review.correct(result, Correction("respond", "complaint", "high", "Furious"), **WHO)
 
     result.refresh_from_db()
-    assert said(result) == [("corrected", "", "complaint", "high")]
+    assert said(result) == [("corrected", "respond", "complaint", "high")]
     assert result.feedback.get().comment == "Furious"
     assert (result.email_type, result.urgency, result.reviewed_by) == (
         "question",
@@ -96,12 +96,10 @@ def test_to_say_what_was_decided_anyway_approves_it(tenant):
 
     review.correct(result, Correction(decision="respond", email_type="question"), **WHO)
 
-    assert said(result) == [("approved", "", "", "")]
+    assert said(result) == [("approved", "respond", "question", "")]
 
 
-def test_a_correction_needs_something_to_say_and_a_verdict(tenant):
-    with pytest.raises(Refused):
-        review.correct(a_result(tenant), Correction(), **WHO)
+def test_a_correction_needs_a_verdict(tenant):
     with pytest.raises(Conflict):
         review.correct(a_result(tenant, status="queued"), Correction(urgency="low"), **WHO)
     assert Feedback.objects.count() == 0

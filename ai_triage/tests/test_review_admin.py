@@ -94,6 +94,7 @@ def test_the_list_begins_with_what_waits_the_most_urgent_first(editor, tenant):
         ("state=all&language=pt-PT", ["spam"]),
         ("state=all&provider=gemini", ["spam"]),
         ("needs_review__exact=1", ["failed"]),
+        ("needs_review__exact=0", ["waits"]),
         ("q=waits", ["waits"]),
     ],
 )
@@ -166,6 +167,20 @@ def test_the_page_shows_the_mail_the_verdict_and_where_they_come_from(editor, te
         f"/admin/inbox/inboundemail/{mail.pk}/change/",
     ):
         assert part in text
+
+
+def test_live_mail_shows_live_examples_and_test_mail_its_own_first(editor, tenant):
+    use = [{"id": "ex", "likeness": 0.5}]
+    live = a_result(tenant, email_id="ex", subject="Live one")
+    only_live = page(a_result(tenant, email_id="t", mode="test", used_examples=use))
+    assert page(live) in shown(editor.get(only_live))
+
+    test = a_result(tenant, email_id="ex", subject="Test one", mode="test")
+    of_live = page(a_result(tenant, email_id="l", used_examples=use))
+
+    assert page(live) in shown(editor.get(of_live))
+    assert page(test) not in shown(editor.get(of_live))
+    assert page(test) in shown(editor.get(only_live))
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ai_triage.judging import opinion
 from ai_triage.models import Feedback, TriageResult
 from ai_triage.tests.waiting import DRAFT, a_mail_in, a_result, a_result_of
 from conftest import client_of
@@ -48,7 +49,7 @@ def test_feedback_corrects_what_it_names_and_marks_the_mail_reviewed(api, result
         "action": "corrected",
         "decision": None,
         "email_type": "complaint",
-        "urgency": None,
+        "urgency": "medium",
         "comment": "Furious",
         "by": "",
         "created_at": "",
@@ -57,6 +58,23 @@ def test_feedback_corrects_what_it_names_and_marks_the_mail_reviewed(api, result
     result.refresh_from_db()
     assert result.reviewed_at is not None
     assert result.email_type == "question"
+
+
+@pytest.mark.parametrize(("urgency", "action"), [("low", "approved"), ("high", "corrected")])
+def test_feedback_is_given_back_as_it_was_said(api, tenant, urgency, action):
+    result = a_result(tenant, urgency="low")
+
+    kept = api.post(url(result, "feedback"), {"urgency": urgency}).json()
+
+    assert (kept["urgency"], kept["action"]) == (urgency, action)
+    assert (kept["decision"], kept["email_type"], kept["comment"]) == (None, None, "")
+
+
+def test_feedback_takes_earlier_feedback_back(api, result):
+    for urgency in ("high", "medium"):
+        api.post(url(result, "feedback"), {"urgency": urgency})
+
+    assert opinion(result, *result.feedback.all()).urgency == "medium"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from ai_triage import linear
 from ai_triage.drafts import strangers
 from ai_triage.evaluation.mails import read_mails
 from ai_triage.evaluation.measures import Judged, measure
-from ai_triage.providers.base import Company, Decision, EmailType, Mail
+from ai_triage.kinds import Decision, EmailType
+from ai_triage.providers.base import Company, Mail
 from ai_triage.providers.rules import RulesProvider, Settled
 from ai_triage.training import train
 from ai_triage.training.mails import samples
@@ -33,6 +34,42 @@ def test_another_gate_decides_instead():
 
 def test_a_mail_without_content_is_ignored():
     assert RulesProvider().judge(mail("", ""), company=LOJA).decision is Decision.IGNORE
+
+
+@pytest.mark.parametrize(
+    "body", ["Hello", "Bom dia", "Hi,", "", "?", "Olá!\n\nRui Silva", "See subject.\n--\nAna Silva"]
+)
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Order 123 not arrived?",
+        "Encomenda 123 não chegou?",
+        "Do you ship to Spain?",
+        "Refund?",
+        "Password not working?",
+        "Têm isto em azul?",
+    ],
+)
+def test_a_question_in_the_subject_is_answered_where_the_body_only_greets(subject, body):
+    verdict = RulesProvider().judge(mail(subject, body), company=LOJA)
+
+    assert verdict.decision is Decision.RESPOND
+    assert verdict.suggested_response.subject == f"Re: {subject}"
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "sender"),
+    [
+        ("Re: Where is my order?", "Thanks!", "ana@example.pt"),
+        ("Ready for 50% off?", "Hi, everything at https://x.example", "ana@example.pt"),
+        ("Ready for 50% off?", "Hello", "newsletter@example.pt"),
+        ("Summer sale", "Hello", "ana@example.pt"),
+    ],
+)
+def test_that_is_so_for_questions_of_people_alone(subject, body, sender):
+    given = Mail("1", sender, "loja@example.com", subject, body)
+
+    assert RulesProvider().judge(given, company=LOJA).decision is Decision.IGNORE
 
 
 @pytest.mark.parametrize(

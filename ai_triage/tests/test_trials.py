@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models import RestrictedError
 from django.utils import timezone
 
 from ai_triage import prompting, trials
 from ai_triage.comparison import Outcome
-from ai_triage.models import Experiment
+from ai_triage.models import Experiment, Prompt
 from ai_triage.prompting import Changes
 from ai_triage.tests.rows import reviewed, triaged
+from common.deletion import is_used
 from common.errors import Conflict, Refused
 from tenants.models import Mode
 
@@ -107,6 +109,28 @@ def test_a_winner_of_another_prompt_becomes_the_active_one(tenant, versions):
     trials.adopt(trial, trial.b, author="ana", at=timezone.now())
 
     assert prompting.current(tenant).prompt == other
+
+
+def test_a_tenant_goes_with_its_trials(tenant, other_tenant, trial):
+    kept = prompting.ensure_default(other_tenant)
+    triaged(tenant, prompt=trial.b, experiment=trial)
+    assert not is_used(tenant)
+
+    tenant.delete()
+
+    assert list(Prompt.objects.all()) == [kept]
+    assert not Experiment.objects.exists()
+
+
+def test_a_prompt_does_not_go_with_its_trials(tenant, trial):
+    prompt = trial.a.prompt
+    trials.stop(trial, at=timezone.now())
+    assert is_used(prompt)
+
+    with pytest.raises(RestrictedError):
+        prompt.delete()
+
+    assert Experiment.objects.get() == trial
 
 
 def test_comparing_costs_two_queries_however_much_was_reviewed(trial, django_assert_num_queries):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai_triage.errors import BadAnswer
-from ai_triage.providers.base import Decision, EmailType, SuggestedResponse, Tone, Urgency, Verdict
+from ai_triage.kinds import Decision, EmailType, Tone, Urgency
+from ai_triage.providers.base import SuggestedResponse, Verdict
 from ai_triage.verdicts import (
     MAX_ANSWER,
     MAX_BODY,

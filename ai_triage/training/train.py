@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ai_triage.features import BUCKETS, features
+from ai_triage.kinds import EmailType, Urgency
 from ai_triage.linear import (
     BLOCKS,
     RESPOND,
@@ -30,10 +31,9 @@ from ai_triage.linear import (
     sigmoid,
     units,
 )
-from ai_triage.providers.base import EmailType, Urgency
 from ai_triage.training.mails import Sample, samples
 
-VERSION = "linear-2"
+VERSION = "linear-3"
 PER_TEMPLATE = 3
 SEED = 7
 EPOCHS = 10

@@ -11,6 +11,7 @@ from drf_standardized_errors.handler import ExceptionHandler as BaseHandler
 from drf_standardized_errors.types import Error
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from common import errors
 
@@ -121,4 +122,11 @@ class ExceptionFormatter(BaseFormatter):
                 for refusal in self.exc.refusals
             ]
         found: list[Error] = super().get_errors()
-        return [replace(error, code=error.code or "invalid") for error in found]
+        return [
+            replace(error, code=error.code or "invalid", attr=_named(error.attr)) for error in found
+        ]
+
+
+def _named(attr: str | None) -> str | None:
+    """What is wrong with a nested object as a whole has the object's own name."""
+    return attr.removesuffix(f".{api_settings.NON_FIELD_ERRORS_KEY}") if attr else attr

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from django_filters import rest_framework as filters
 
-from common.api.filters import InstantFilter
+from common.api.filters import ChoicesFilter, InstantFilter
 from inbox.kinds import BounceType, Kind, NeverReply
 from inbox.models import InboundEmail
 from tenants.models import Mode
 
 
-class KindFilter(filters.BaseInFilter, filters.ChoiceFilter):  # type: ignore[misc]
-    """One kind, or several between commas."""
-
-
 class InboundFilter(filters.FilterSet):  # type: ignore[misc]
     """Filters of ``GET /inbound``, by field."""
 
-    kind = KindFilter(choices=Kind.choices, help_text="One kind, or several between commas.")
+    kind = ChoicesFilter(choices=Kind.choices, help_text="One kind, or several between commas.")
     bounce_type = filters.ChoiceFilter(choices=BounceType.choices)
     never_auto_reply = filters.ChoiceFilter(choices=NeverReply.choices)
     mode = filters.ChoiceFilter(choices=Mode.choices)

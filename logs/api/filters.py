@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from common.addresses import parse_address
-from common.api.filters import InstantFilter
+from common.api.filters import ChoicesFilter, InstantFilter
 from common.errors import Refused
 from logs.models import EmailLog, EmailStatus, EmailTag
 from tenants.models import Mode
@@ -36,14 +36,10 @@ class AddressFilter(filters.CharFilter):  # type: ignore[misc]
         super().__init__(lookup_expr="iexact", **kwargs)
 
 
-class StatusFilter(filters.BaseInFilter, filters.ChoiceFilter):  # type: ignore[misc]
-    """One status, or several between commas."""
-
-
 class EmailLogFilter(filters.FilterSet):  # type: ignore[misc]
     """Filters of ``GET /logs``, by field."""
 
-    status = StatusFilter(
+    status = ChoicesFilter(
         choices=EmailStatus.choices, help_text="One status, or several between commas."
     )
     from_address = AddressFilter(help_text="Letter case does not matter.")

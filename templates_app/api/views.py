@@ -59,6 +59,7 @@ class OfTenant(TenantMixin):
 class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailTemplate]):
     """Write templates; each change of what is sent makes a version."""
 
+    queryset = EmailTemplate.objects.none()
     write_scope = "templates:write"
     serializer_class = TemplateSerializer
     filter_backends = (StrictFilterBackend, TemplateSearch, StrictOrderingFilter)
@@ -66,8 +67,6 @@ class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSe
     ordering_fields = ("name", "created_at", "updated_at", "usage_count")
 
     def get_queryset(self) -> QuerySet[EmailTemplate]:
-        if getattr(self, "swagger_fake_view", False):
-            return EmailTemplate.objects.none()
         return self.templates()
 
     def get_object(self) -> EmailTemplate:
@@ -163,13 +162,12 @@ class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSe
 class VersionViewSet(OfTenant, ListModelMixin, TenantViewSet[TemplateVersion]):
     """Look back and go back; a version never changes."""
 
+    queryset = TemplateVersion.objects.none()
     write_scope = "templates:write"
     serializer_class = VersionSerializer
     filter_backends = (StrictFilterBackend,)
 
     def get_queryset(self) -> QuerySet[TemplateVersion]:
-        if getattr(self, "swagger_fake_view", False):
-            return TemplateVersion.objects.none()
         return self.template(self.kwargs["ref"]).versions.defer(
             "compiled_subject", "compiled_html", "compiled_text", "variables", "needs"
         )

@@ -1,0 +1,78 @@
+"""Whether what waits for a review is found by its index, as the database itself explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from ai_triage.models import TriageResult
+from ai_triage.tests.counted import results
+from ai_triage.tests.mails import EMAILS
+from ai_triage.waiting import waiting
+from logs.tests.builders import NOON
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TABLE = TriageResult._meta.db_table
+
+
+@pytest.fixture(autouse=True)
+def history(tenant, other_tenant) -> None:
+    """Much mail that waits for nobody, a little that does, all analysed."""
+    for one in (tenant, other_tenant):
+        results(one, 3_000)
+        results(one, 20, needs_review=True)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE TABLE {TABLE}" if connection.vendor == "mysql" else "ANALYZE")
+        cursor.fetchall()
+
+
+def select(work: Callable[[], object]) -> str:
+    """The one statement with which ``work`` looks for mail that needs a review."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    conditions = {one["sql"]: one["sql"].partition(" WHERE ")[2] for one in captured}
+    [found] = [
+        sql
+        for sql, condition in conditions.items()
+        if "needs_review" in condition and "answer_due_at" not in condition  # the navigation's
+    ]
+    return found
+
+
+def goes_by(sql: str, *, index: str) -> bool:
+    """Whether the database looks into this index, and SQLite for both of its first columns."""
+    with connection.cursor() as cursor:
+        is_mysql = connection.vendor == "mysql"
+        cursor.execute(f"EXPLAIN {sql}" if is_mysql else f"EXPLAIN QUERY PLAN {sql}")
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    if is_mysql:
+        return index in [row["key"] for row in rows]
+    return any(f"{index} (tenant_id=? AND needs_review=?" in row["detail"] for row in rows)
+
+
+def test_what_waits_for_a_review_is_counted_by_its_index():
+    sql = select(lambda: waiting(at=NOON))
+
+    assert goes_by(sql, index="triage_by_review")
+
+
+def test_the_api_finds_what_needs_a_review_by_an_index(api):
+    sql = select(lambda: api.get(f"{EMAILS}?needs_review=true"))
+
+    assert goes_by(sql, index="triage_by_need")
+
+
+def test_staff_find_what_needs_a_review_by_an_index(tenant):
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    path = f"/admin/ai_triage/triageresult/?state=all&needs_review__exact=1&tenant={tenant.pk}"
+
+    sql = select(lambda: client.get(path))
+
+    assert goes_by(sql, index="triage_by_need")
