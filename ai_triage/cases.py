@@ -34,7 +34,7 @@ PATIENCE = 60.0
 """Seconds that a provider has for one mail, its retries included."""
 MOST_TRIES = 10
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
-REFUSED_PAUSE = timedelta(minutes=5)
+REFUSED_PAUSE = timedelta(minutes=1)
 LONGEST_EXCERPT = 4000
 """Of the earlier mails of a conversation."""
 
@@ -88,10 +88,11 @@ def reuse_earlier(case: Case, *, at: datetime) -> None:
         case.outcome = Held(until) if until else None
 
 
-async def judge(case: Case, *, seconds: float) -> None:
+async def judge(case: Case, *, seconds: float, is_awaited: bool = False) -> None:
     """Ask the provider; whatever comes is the case's outcome, and nothing is raised.
 
     After so many ``seconds`` that is ``LATE``, though the provider itself might go on.
+    ``is_awaited`` says that somebody waits.
     """
     if case.question is None:
         return
@@ -99,7 +100,8 @@ async def judge(case: Case, *, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             with override(case.row.tenant.language):
-                case.outcome = await registry.configured().answer(case.question, within=PATIENCE)
+                provider = registry.configured(is_awaited=is_awaited)
+                case.outcome = await provider.answer(case.question, within=PATIENCE)
     except TimeoutError:
         case.outcome = LATE
     except NoVerdict as failure:

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F
 
 from ai_triage import analytics, doorbell
+from ai_triage.errors import ProviderUnavailable
 from ai_triage.models import ReviewReason, Status, TriageResult, TriageResultQuerySet
 from ai_triage.models.results import NO_VERDICT
 from ai_triage.signals import triage_completed, triage_failed
@@ -182,6 +183,16 @@ def look_again_at_held(tenant: Tenant, *, at: datetime) -> None:
         status=Status.QUEUED, error_code=ReviewReason.COST_LIMIT
     )
     if held.update(next_attempt_at=at):
+        doorbell.ring_on_commit()
+
+
+@transaction.atomic
+def look_again_at_deferred(*, at: datetime) -> None:
+    """Let mail that waits since no model could be reached come up again."""
+    deferred = TriageResult.objects.filter(
+        status=Status.QUEUED, next_attempt_at__gt=at, error_code=ProviderUnavailable.code
+    )
+    if deferred.update(next_attempt_at=at):
         doorbell.ring_on_commit()
 
 

@@ -378,3 +378,18 @@ def test_what_waits_is_rung_for_once_and_again_by_the_sweep(api, google):
 
     assert rings() == before + 1
     assert api.get(f"{EMAILS}/msg_12345/status").json()["status"] == "completed"
+
+
+def test_mail_that_waits_for_a_provider_goes_on_once_somebody_gets_an_answer(api, google):
+    google.answers(BAD_KEY)
+    hand_in(api, *questions(3))
+    jobs.drain()
+    google.answers(verdict())
+    before = rings()
+
+    assert api.post(PROCESS, QUESTION).json()["decision"] == "respond"
+    assert rings() == before + 1
+    jobs.go_on()
+    jobs.drain()
+
+    assert set(statuses().values()) == {Status.COMPLETED}

@@ -193,16 +193,9 @@ def test_a_failing_provider_loses_nothing_and_the_same_request_may_be_repeated(
     assert (told["status"], told["decision"]) == ("failed", None)
     assert told["error"].startswith(f"{code}: ")
     google.answers(verdict())
-    forget_the_pause()
     again = api.post(PROCESS, QUESTION, headers={"Idempotency-Key": "k"})
     assert (again.status_code, again.json()["decision"]) == (200, "respond")
     assert api.get(f"{EMAILS}/msg_12345/status").json()["error"] is None
-
-
-def forget_the_pause() -> None:
-    from django.core.cache import cache
-
-    cache.clear()
 
 
 def test_nonsense_is_never_completed_by_a_guess_but_shown_to_a_person(api, google):
