@@ -31,6 +31,7 @@ FIRST_REFUSED, LONGEST_REFUSED = timedelta(minutes=1), timedelta(hours=1)
 PROBE = timedelta(seconds=90)
 """For how long one call has the provider to itself after a pause, unless it ends before."""
 LOOK_AGAIN = 5.0
+REST = 1.0
 """Seconds between two calls during a pause, each for somebody who waits."""
 REMEMBERED = timedelta(hours=6)
 SILENCE = 5.0
@@ -69,7 +70,7 @@ class Breaker:
     def admit(self, *, is_awaited: bool = False) -> bool:
         """Let a call through; True: it tries a paused provider, and ``release`` ends that.
 
-        The pause itself may be cut short for somebody who waits, by one call every few seconds:
+        The pause itself may be cut short for somebody who waits, by one call at a time:
         who has mended the key or the network must not be refused for as long as the pause lasts.
 
         Raises:
@@ -82,13 +83,13 @@ class Breaker:
         if left <= 0:
             if _asked(lambda: self._cache.add(self._probe, 1, PROBE.total_seconds()), True):
                 return True
-            left = LOOK_AGAIN
+            left = REST if is_awaited else LOOK_AGAIN
         raise ProviderUnavailable("The provider is paused: it has failed.", retry_after=left)
 
     def release(self, *, is_awaited: bool = False) -> None:
-        """Let another call try, after one that was admitted within a pause in a few seconds."""
-        if is_awaited:
-            _asked(lambda: self._cache.set(self._probe, 1, LOOK_AGAIN), None)
+        """Let another call try, in a second after one for somebody who waits that has failed."""
+        if is_awaited and self.trouble():
+            _asked(lambda: self._cache.set(self._probe, 1, REST), None)
         else:
             _asked(lambda: self._cache.delete(self._probe), False)
 

@@ -255,16 +255,16 @@ def test_somebody_who_waits_ends_the_pause_as_soon_as_it_works(
     assert recovered == ["scripted"]
 
 
-def test_those_who_wait_try_a_paused_provider_one_every_few_seconds(guarded, awaited, scripted):
+def test_those_who_wait_try_a_paused_provider_one_at_a_time(guarded, awaited, scripted):
     scripted.fails_with = DOWN
     fail(guarded, FAILURES)
 
     fail(awaited)
 
     assert scripted.asked == FAILURES + 1
-    assert left_alone(awaited, scripted) == breakers.LOOK_AGAIN
+    assert left_alone(awaited, scripted) == breakers.REST
     assert left_alone(guarded, scripted) == 15  # the trial made it no longer
-    cache.delete("triage:provider:scripted:one:probe")  # as the seconds do
+    cache.delete("triage:provider:scripted:one:probe")  # as time does
     fail(awaited)
     assert scripted.asked == FAILURES + 2
 
