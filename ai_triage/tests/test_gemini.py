@@ -241,6 +241,8 @@ def test_a_block_is_billed_too(google, provider):
     "reply",
     [
         BAD_KEY,
+        error(400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT"),
+        error(400, "API key expired. Please renew the API key.", "INVALID_ARGUMENT"),
         error(400, "User location is not supported for the API use.", "FAILED_PRECONDITION"),
         error(401, "Unauthenticated", "UNAUTHENTICATED"),
         error(403, f"Permission denied for {KEY}", "PERMISSION_DENIED"),
