@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -239,6 +240,56 @@ def test_what_a_tenant_leaves_of_its_share_goes_to_the_others(api, other_api):
     claimed = claims.claim(at=timezone.now(), most=20)
 
     assert sorted(Counter(row.tenant.slug for row in claimed).values()) == [1, 19]
+
+
+def hand_in_alone(api, *mails) -> None:
+    for one in mails:
+        assert api.post(f"{PROCESS}?async=true", one).status_code == 202
+
+
+def batched(rows) -> Counter[bool]:
+    return Counter(row.batch_id is not None for row in rows)
+
+
+def test_a_mail_on_its_own_goes_before_a_batch_that_came_first(api):
+    hand_in(api, *questions(100))
+    hand_in_alone(api, QUESTION)
+
+    claimed = claims.claim(at=timezone.now(), most=10)
+
+    assert len(claimed) == 10
+    assert "msg_12345" in [row.email_id for row in claimed]
+
+
+@pytest.mark.parametrize("most", [1, 20])
+def test_neither_a_batch_nor_other_mail_starves(api, most):
+    random.seed(1)
+    mails = questions(120)
+    hand_in(api, *mails[:60])
+    hand_in_alone(api, *mails[60:])
+
+    claimed = [row for _ in range(40 // most) for row in claims.claim(at=timezone.now(), most=most)]
+
+    found = batched(claimed)
+    assert found[False] > found[True] > 0
+    assert most == 1 or found == {False: 30, True: 10}
+
+
+def test_what_other_mail_leaves_goes_to_the_batch_and_the_reverse(api, other_api):
+    mails = questions(40)
+    hand_in(api, *mails[:38])
+    hand_in_alone(api, *mails[38:])
+    hand_in(other_api, *mails[:2])
+    hand_in_alone(other_api, *mails[2:])
+
+    claimed = claims.claim(at=timezone.now(), most=40)
+
+    slugs = {row.tenant.slug for row in claimed}
+    shares = {slug: batched(row for row in claimed if row.tenant.slug == slug) for slug in slugs}
+    assert sorted(shares.values(), key=lambda share: share[True]) == [
+        {False: 18, True: 2},
+        {False: 2, True: 18},
+    ]
 
 
 def test_mail_of_an_inactive_tenant_waits(tenant, api, google):
