@@ -139,7 +139,10 @@ def begin_anew(
 
 
 def requeue(row: TriageResult, *, at: datetime, **given: object) -> bool:
-    """Put a failed mail back into the queue."""
+    """Put a failed mail back into the queue; one that waits for its next try gets it now."""
+    if row.status == Status.QUEUED:
+        waiting = TriageResult.objects.filter(pk=row.pk, attempt=row.attempt, status=Status.QUEUED)
+        return _changed(row, waiting.filter(next_attempt_at__gt=at), next_attempt_at=at)
     failed = TriageResult.objects.filter(pk=row.pk, attempt=row.attempt, status=Status.FAILED)
     columns = {"status": Status.QUEUED, "next_attempt_at": at, "tries": 0, "updated_at": at}
     return _changed(row, failed, **(columns | given))

@@ -39,6 +39,11 @@ def hand_in(api, *mails) -> None:
     assert api.post(BATCH, {"emails": list(mails)}).json()["rejected"] == []
 
 
+def hand_in_alone(api, *mails) -> None:
+    for one in mails:
+        assert api.post(f"{PROCESS}?async=true", one).status_code == 202
+
+
 def drain_later() -> None:
     """One drain when all waits are over, and the pause of the provider too."""
     cache.clear()
@@ -210,6 +215,21 @@ def test_a_refused_key_is_tried_once_and_all_mail_waits(api, google):
     assert set(statuses().values()) == {Status.COMPLETED}
 
 
+@pytest.mark.parametrize("hand_in_again", [hand_in, hand_in_alone])
+def test_a_mail_that_waits_for_its_next_try_gets_it_when_handed_in_again(
+    api, google, hand_in_again
+):
+    google.answers(rate_limited(retry_after="300"), verdict())
+    hand_in(api, QUESTION)
+    jobs.drain()
+    assert statuses() == {"msg_12345": Status.QUEUED}
+
+    hand_in_again(api, QUESTION)
+    jobs.drain()
+
+    assert statuses() == {"msg_12345": Status.COMPLETED}
+
+
 def test_a_failed_mail_of_a_batch_is_tried_again_in_the_next(api, google):
     google.answers("{}")
     hand_in(api, QUESTION)
@@ -240,11 +260,6 @@ def test_what_a_tenant_leaves_of_its_share_goes_to_the_others(api, other_api):
     claimed = claims.claim(at=timezone.now(), most=20)
 
     assert sorted(Counter(row.tenant.slug for row in claimed).values()) == [1, 19]
-
-
-def hand_in_alone(api, *mails) -> None:
-    for one in mails:
-        assert api.post(f"{PROCESS}?async=true", one).status_code == 202
 
 
 def batched(rows) -> Counter[bool]:
