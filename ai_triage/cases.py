@@ -27,6 +27,7 @@ from ai_triage.own_words import own_words
 from ai_triage.providers import registry
 from ai_triage.providers.base import Answer, Mail, Question, Verdict
 from ai_triage.providers.rules import CERTAIN, RulesProvider, Settled
+from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,8 @@ class Case:
 def open_all(rows: Sequence[TriageResult], *, at: datetime) -> list[Case]:
     """Return the mails as cases; those that are settled already have their outcome."""
     gated = gate.look(rows, at=at) if rows else {}
-    wanted = {row.tenant_id: _settings_of(row) for row in rows}
+    tenants = {row.tenant_id: row.tenant for row in rows}
+    wanted = {pk: _settings_of(tenant) for pk, tenant in tenants.items()}
     return [_opened(row, gated[row.pk], wanted[row.tenant_id], at=at) for row in rows]
 
 
@@ -134,9 +136,9 @@ def close(case: Case, *, at: datetime, may_wait: bool = True) -> bool:
 # Opening
 
 
-def _settings_of(row: TriageResult) -> TriageSettings:
-    found = TriageSettings.objects.filter(tenant=row.tenant_id).first() or TriageSettings()
-    found.tenant = row.tenant
+def _settings_of(tenant: Tenant) -> TriageSettings:
+    found = TriageSettings.objects.filter(tenant=tenant).first() or TriageSettings()
+    found.tenant = tenant
     return found
 
 
@@ -172,7 +174,7 @@ def _ask_for(case: Case, *, at: datetime) -> None:
     }
     case.question = Question(
         mail=mail_of(row),
-        company=prompting.company_of(row.tenant),
+        company=prompting.company_from(case.wants),
         system_prompt=case.version.system_prompt,
         criteria=case.version.criteria,
         examples=tuple(found.content for found in examples),

@@ -16,7 +16,8 @@ from celery import current_app
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.cache import cache
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ai_triage import cases, claims, jobs
@@ -305,6 +306,17 @@ def test_what_other_mail_leaves_goes_to_the_batch_and_the_reverse(api, other_api
         {False: 18, True: 2},
         {False: 2, True: 18},
     ]
+
+
+def test_a_tenants_settings_are_read_once_for_all_its_mail(api, google):
+    hand_in(api, *questions(10))
+    rows = claims.claim(at=timezone.now(), most=10)
+
+    with CaptureQueriesContext(connection) as captured:
+        cases.open_all(rows, at=timezone.now())
+
+    table = TriageSettings._meta.db_table
+    assert len([query for query in captured if table in query["sql"]]) == 1
 
 
 def test_mail_of_an_inactive_tenant_waits(tenant, api, google):
