@@ -84,7 +84,8 @@ def _of_tenant(rows: TriageResultQuerySet, waiting: Counter[bool], *, most: int)
     ids: list[int] = []
     for in_batch, share in ((False, most - of_batches), (True, of_batches)):
         if share and waiting[in_batch]:
-            ids += _locked(rows.filter(came_in_batch(in_batch)), most=share)
+            of_kind = rows.filter(came_in_batch(in_batch)) if waiting[not in_batch] else rows
+            ids += _locked(of_kind, most=share)
     return ids
 
 
