@@ -75,7 +75,7 @@ def announced():
 
 
 def test_a_batch_is_judged_with_twenty_calls_at_once_and_no_more(api, google, announced):
-    google.delay = 0.1
+    google.delay = 0.4
     hand_in(api, *questions(60))
 
     jobs.drain()
