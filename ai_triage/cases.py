@@ -28,6 +28,7 @@ from ai_triage.own_words import own_words
 from ai_triage.providers import registry
 from ai_triage.providers.base import Answer, Mail, Question, Verdict
 from ai_triage.providers.rules import CERTAIN, RulesProvider, Settled
+from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ PATIENCE = 60.0
 """Seconds that a provider has for one mail, its retries included."""
 MOST_TRIES = 10
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
-REFUSED_PAUSE = timedelta(minutes=5)
+REFUSED_PAUSE = timedelta(minutes=1)
 LONGEST_EXCERPT = 4000
 """Of the earlier mails of a conversation."""
 
@@ -75,7 +76,8 @@ class Case:
 def open_all(rows: Sequence[TriageResult], *, at: datetime) -> list[Case]:
     """Return the mails as cases; those that are settled already have their outcome."""
     gated = _looked_at(rows, at=at) if rows else {}
-    wanted = {row.tenant_id: _settings_of(row) for row in rows}
+    tenants = {row.tenant_id: row.tenant for row in rows}
+    wanted = {pk: _settings_of(tenant) for pk, tenant in tenants.items()}
     return [_opened(row, gated[row.pk], wanted[row.tenant_id], at=at) for row in rows]
 
 
@@ -89,10 +91,11 @@ def reuse_earlier(case: Case, *, at: datetime) -> None:
         case.outcome = Held(until) if until else None
 
 
-async def judge(case: Case, *, seconds: float) -> None:
+async def judge(case: Case, *, seconds: float, is_awaited: bool = False) -> None:
     """Ask the provider; whatever comes is the case's outcome, and nothing is raised.
 
     After so many ``seconds`` that is ``LATE``, though the provider itself might go on.
+    ``is_awaited`` says that somebody waits.
     """
     if case.question is None:
         return
@@ -100,7 +103,8 @@ async def judge(case: Case, *, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             with override(case.row.tenant.language):
-                case.outcome = await registry.configured().answer(case.question, within=PATIENCE)
+                provider = registry.configured(is_awaited=is_awaited)
+                case.outcome = await provider.answer(case.question, within=PATIENCE)
     except TimeoutError:
         case.outcome = LATE
     except NoVerdict as failure:
@@ -146,9 +150,9 @@ def _looked_at(rows: Sequence[TriageResult], *, at: datetime) -> dict[int, gate.
         return {rows[0].pk: bug}
 
 
-def _settings_of(row: TriageResult) -> TriageSettings:
-    found = TriageSettings.objects.filter(tenant=row.tenant_id).first() or TriageSettings()
-    found.tenant = row.tenant
+def _settings_of(tenant: Tenant) -> TriageSettings:
+    found = TriageSettings.objects.filter(tenant=tenant).first() or TriageSettings()
+    found.tenant = tenant
     return found
 
 
@@ -188,7 +192,7 @@ def _ask_for(case: Case, *, at: datetime) -> None:
     }
     case.question = Question(
         mail=mail_of(row),
-        company=prompting.company_of(row.tenant),
+        company=prompting.company_from(case.wants),
         system_prompt=case.version.system_prompt,
         criteria=case.version.criteria,
         examples=tuple(found.content for found in examples),

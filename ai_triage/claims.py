@@ -7,6 +7,8 @@ A claim holds a mail for a lease and raises ``attempt``; a write of an earlier a
 from __future__ import annotations
 
 import logging
+import random
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +17,9 @@ from django.db import connection, transaction
 from django.db.models import Count, F
 
 from ai_triage import analytics, doorbell
+from ai_triage.errors import ProviderUnavailable
 from ai_triage.models import ReviewReason, Status, TriageResult, TriageResultQuerySet
-from ai_triage.models.results import NO_VERDICT
+from ai_triage.models.results import NO_VERDICT, came_in_batch
 from ai_triage.signals import triage_completed, triage_failed
 from common.ids import uuid7
 from tenants.models import Tenant
@@ -24,13 +27,18 @@ from tenants.models import Tenant
 logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=3)
 """Longer than a mail may take in a worker."""
+KEPT_FOR_BATCHES = 0.25
+"""Of a tenant's share, while it has other mail as well: neither starves."""
 CHOICE = 5
 """So many workers may look at the same moment and each still finds its share."""
 
 
 @transaction.atomic
 def claim(*, at: datetime, most: int) -> list[TriageResult]:
-    """Take up to ``most`` mails whose turn it is, of each tenant as many as of the others."""
+    """Take up to ``most`` mails whose turn it is, of each tenant as many as of the others.
+
+    A tenant's mail that came on its own goes before that of its batches, which keep a part.
+    """
     ids = _ids_to_claim(at=at, most=most)
     TriageResult.objects.filter(pk__in=ids).update(
         status=Status.PROCESSING,
@@ -50,14 +58,34 @@ def are_waiting(*, at: datetime) -> bool:
 
 def _ids_to_claim(*, at: datetime, most: int) -> list[int]:
     claimable = TriageResult.objects.claimable(at=at)
-    active = claimable.filter(tenant__is_active=True)
-    waiting = active.order_by().values_list("tenant_id").annotate(count=Count("pk"))
+    waiting = _waiting(claimable.filter(tenant__is_active=True))
     # Those with the least first: what they leave of their share goes to the others.
-    tenants = [tenant for tenant, _ in waiting.order_by("count")]
+    tenants = sorted(waiting, key=lambda tenant: waiting[tenant].total())
     ids: list[int] = []
     for number, tenant in enumerate(tenants):
         share = -(-(most - len(ids)) // (len(tenants) - number))
-        ids += _locked(claimable.filter(tenant=tenant), most=share)
+        ids += _of_tenant(claimable.filter(tenant=tenant), waiting[tenant], most=share)
+    return ids
+
+
+def _waiting(rows: TriageResultQuerySet) -> defaultdict[int, Counter[bool]]:
+    """Count each tenant's mails, those of batches (True) apart."""
+    found: defaultdict[int, Counter[bool]] = defaultdict(Counter)
+    counted = rows.order_by().values_list("tenant_id", came_in_batch())
+    for tenant, in_batch, count in counted.annotate(count=Count("pk")):
+        found[tenant][bool(in_batch)] = count
+    return found
+
+
+def _of_tenant(rows: TriageResultQuerySet, waiting: Counter[bool], *, most: int) -> list[int]:
+    # By chance, so that a share of one mail comes out right as well.
+    kept = int(most * KEPT_FOR_BATCHES + random.random())  # noqa: S311
+    of_batches = min(waiting[True], max(kept, most - waiting[False]))
+    ids: list[int] = []
+    for in_batch, share in ((False, most - of_batches), (True, of_batches)):
+        if share and waiting[in_batch]:
+            of_kind = rows.filter(came_in_batch(in_batch)) if waiting[not in_batch] else rows
+            ids += _locked(of_kind, most=share)
     return ids
 
 
@@ -112,7 +140,10 @@ def begin_anew(
 
 
 def requeue(row: TriageResult, *, at: datetime, **given: object) -> bool:
-    """Put a failed mail back into the queue."""
+    """Put a failed mail back into the queue; one that waits for its next try gets it now."""
+    if row.status == Status.QUEUED:
+        waiting = TriageResult.objects.filter(pk=row.pk, attempt=row.attempt, status=Status.QUEUED)
+        return _changed(row, waiting.filter(next_attempt_at__gt=at), next_attempt_at=at)
     failed = TriageResult.objects.filter(pk=row.pk, attempt=row.attempt, status=Status.FAILED)
     columns = {"status": Status.QUEUED, "next_attempt_at": at, "tries": 0, "updated_at": at}
     return _changed(row, failed, **(columns | given))
@@ -182,6 +213,16 @@ def look_again_at_held(tenant: Tenant, *, at: datetime) -> None:
         status=Status.QUEUED, error_code=ReviewReason.COST_LIMIT
     )
     if held.update(next_attempt_at=at):
+        doorbell.ring_on_commit()
+
+
+@transaction.atomic
+def look_again_at_deferred(*, at: datetime) -> None:
+    """Let mail that waits since no model could be reached come up again."""
+    deferred = TriageResult.objects.filter(
+        status=Status.QUEUED, next_attempt_at__gt=at, error_code=ProviderUnavailable.code
+    )
+    if deferred.update(next_attempt_at=at):
         doorbell.ring_on_commit()
 
 

@@ -17,6 +17,7 @@ WAITING_SECONDS = 5
 TASK = "ai_triage.drain"  # by name: the task's job rings too
 ANSWERS = "ai_triage.answer_due"
 REFUSAL = "ai_triage.tell_of_refusal"
+RECOVERY = "ai_triage.go_on"
 QUEUE = "triage"
 
 

@@ -43,6 +43,12 @@ def sweep() -> None:
         doorbell.ring(doorbell.ANSWERS)
 
 
+def go_on() -> None:
+    """Let what waits for a provider come up again, since it answers now."""
+    doorbell.answer(doorbell.RECOVERY)
+    claims.look_again_at_deferred(at=DatabaseClock().now())
+
+
 def answer_due() -> None:
     """Send the automatic answers that are due."""
     doorbell.answer(doorbell.ANSWERS)

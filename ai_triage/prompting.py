@@ -80,11 +80,17 @@ def current(tenant: Tenant) -> PromptVersion:
 def company_of(tenant: Tenant) -> Company:
     """Return who answers, as the prompt's fields name it."""
     row = TriageSettings.objects.filter(tenant=tenant).first() or TriageSettings()
+    row.tenant = tenant
+    return company_from(row)
+
+
+def company_from(settings: TriageSettings) -> Company:
+    """Return the company of a tenant's settings."""
     return Company(
-        name=row.company_name or tenant.name,
-        sector=row.sector,
-        support_address=row.support_address,
-        signature=row.signature,
+        name=settings.company_name or settings.tenant.name,
+        sector=settings.sector,
+        support_address=settings.support_address,
+        signature=settings.signature,
     )
 
 

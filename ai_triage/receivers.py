@@ -10,7 +10,7 @@ from django.dispatch import receiver
 
 from ai_triage import auto_replies, claims, doorbell, prompting, services, waiting
 from ai_triage.models import TriageResult, TriageSettings
-from ai_triage.signals import provider_paused, triage_completed
+from ai_triage.signals import provider_paused, provider_recovered, triage_completed
 from common.clock import DatabaseClock
 from inbox.kinds import Kind
 from inbox.models import InboundEmail
@@ -56,3 +56,8 @@ def look_again(instance: TriageSettings, **kwargs: object) -> None:
 @receiver(provider_paused)
 def tell_of_refusal(provider: str, reason: str, **kwargs: object) -> None:
     doorbell.ring(doorbell.REFUSAL, args=[provider, reason], once_in=TOLD_EVERY)
+
+
+@receiver(provider_recovered)
+def go_on(provider: str, **kwargs: object) -> None:
+    doorbell.ring(doorbell.RECOVERY)

@@ -164,7 +164,7 @@ def process_now(row: TriageResult, *, wait: float) -> TriageResult:
     if case.outcome is None:
         cases.reuse_earlier(case, at=DatabaseClock().now())
     if case.outcome is None:
-        loop.run(cases.judge(case, seconds=wait))
+        loop.run(cases.judge(case, seconds=wait, is_awaited=True))
     if case.outcome is cases.LATE:
         claims.hand_over(row, at=DatabaseClock().now())
         return row

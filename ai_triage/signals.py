@@ -14,3 +14,6 @@ provider_paused = Signal()
 A provider has refused us (a bad key, a spent quota, a model that has gone), so it is asked
 nothing until then and somebody must look. Sent once for each pause.
 """
+
+provider_recovered = Signal()
+"""Sent outside of any transaction with ``provider``, which answers again after a pause."""

@@ -33,6 +33,12 @@ def answer_due() -> None:
     jobs.answer_due()
 
 
+@shared_task(name="ai_triage.go_on", ignore_result=True)
+def go_on() -> None:
+    """Judge now what waits for a provider that answers again."""
+    jobs.go_on()
+
+
 @shared_task(name="ai_triage.tell_of_cost_limits", ignore_result=True)
 def tell_of_cost_limits() -> None:
     """Tell owners whose mail waits because the day's cost limit is reached."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Case, Q, When
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -57,6 +57,15 @@ def urgency_rank() -> Case:
     """Return an expression that is the least for the most urgent."""
     ranks = [When(urgency=name, then=rank) for rank, (name, _title) in enumerate(URGENCIES)]
     return Case(*ranks, default=len(URGENCIES), output_field=models.SmallIntegerField())
+
+
+def came_in_batch(wanted: bool = True) -> Case:
+    """Return the condition that a mail came with others, or with False on its own.
+
+    As a CASE it leads to no index: that of ``batch_id`` would read all that ever came alone.
+    """
+    alone = When(batch_id=None, then=Value(not wanted))
+    return Case(alone, default=Value(wanted), output_field=models.BooleanField())
 
 
 class TriageResultQuerySet(models.QuerySet["TriageResult"]):

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from ai_triage import metrics
 from ai_triage.errors import BadAnswer, Blocked, ProviderRefused, ProviderUnavailable
 from ai_triage.providers.base import PATIENCE, Answer, Provider, Question
-from ai_triage.signals import provider_paused
+from ai_triage.signals import provider_paused, provider_recovered
 from common.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -27,10 +27,12 @@ T = TypeVar("T")
 FAILURES = 5
 """How many calls in a row must fail before the provider is left alone."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=5)
-FIRST_REFUSED, LONGEST_REFUSED = timedelta(minutes=15), timedelta(hours=1)
+FIRST_REFUSED, LONGEST_REFUSED = timedelta(minutes=1), timedelta(hours=1)
 PROBE = timedelta(seconds=90)
 """For how long one call has the provider to itself after a pause, unless it ends before."""
 LOOK_AGAIN = 5.0
+REST = 1.0
+"""Seconds between two calls during a pause, each for somebody who waits."""
 REMEMBERED = timedelta(hours=6)
 SILENCE = 5.0
 
@@ -39,11 +41,15 @@ _silent_until = 0.0
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is known of a provider that fails; ``until`` is in seconds since the epoch."""
+    """What is known of a provider that fails; times are in seconds since the epoch.
+
+    Before ``told`` the server itself wants no call.
+    """
 
     failures: int = 0
     pauses: int = 0
     until: float = 0.0
+    told: float = 0.0
     reason: str = ""
 
 
@@ -61,8 +67,11 @@ class Breaker:
         found = _asked(lambda: self._cache.get(self._key), None)
         return found if isinstance(found, Trouble) else None
 
-    def admit(self) -> bool:
-        """Let a call through; True: it is the first after a pause, and ``release`` ends that.
+    def admit(self, *, is_awaited: bool = False) -> bool:
+        """Let a call through; True: it tries a paused provider, and ``release`` ends that.
+
+        The pause itself may be cut short for somebody who waits, by one call at a time:
+        who has mended the key or the network must not be refused for as long as the pause lasts.
 
         Raises:
             ProviderUnavailable: the provider is left alone for ``retry_after`` seconds.
@@ -70,21 +79,27 @@ class Breaker:
         trouble = self.trouble()
         if trouble is None or not trouble.pauses:
             return False
-        left = trouble.until - self._now()
+        left = (trouble.told if is_awaited else trouble.until) - self._now()
         if left <= 0:
             if _asked(lambda: self._cache.add(self._probe, 1, PROBE.total_seconds()), True):
                 return True
-            left = LOOK_AGAIN
+            left = REST if is_awaited else LOOK_AGAIN
         raise ProviderUnavailable("The provider is paused: it has failed.", retry_after=left)
 
-    def release(self) -> None:
-        """Let the next call be the first after a pause."""
-        _asked(lambda: self._cache.delete(self._probe), False)
+    def release(self, *, is_awaited: bool = False) -> None:
+        """Let another call try, in a second after one for somebody who waits that has failed."""
+        if is_awaited and self.trouble():
+            _asked(lambda: self._cache.set(self._probe, 1, REST), None)
+        else:
+            _asked(lambda: self._cache.delete(self._probe), False)
 
-    def worked(self) -> None:
-        """Forget all trouble."""
-        if self.trouble():
-            _asked(lambda: self._cache.delete(self._key), False)
+    async def worked(self) -> None:
+        """Forget all trouble, and tell of the end of a pause."""
+        trouble = self.trouble()
+        if trouble is None:
+            return
+        if _asked(lambda: self._cache.delete(self._key), False) and trouble.pauses:
+            await provider_recovered.asend_robust(sender=Breaker, provider=self._provider)
 
     async def failed(self, failure: ProviderUnavailable | ProviderRefused) -> None:
         """Count the failure, and leave the provider alone where it is one too many.
@@ -92,14 +107,19 @@ class Breaker:
         Calls that were under way when a pause began make it grow no further.
         """
         trouble = self.trouble() or Trouble()
+        told = 0.0
+        if isinstance(failure, ProviderUnavailable) and failure.retry_after:
+            told = min(failure.retry_after, LONGEST_WAIT.total_seconds())
+            trouble = replace(trouble, told=self._now() + told)
         if trouble.until > self._now():
+            if told:
+                self._keep(trouble)
             return
         if isinstance(failure, ProviderRefused):
             wait = _grown(FIRST_REFUSED, LONGEST_REFUSED, trouble.pauses)
             await self._pause(trouble, wait, failure)
         elif trouble.pauses or trouble.failures + 1 >= FAILURES:
             wait = _grown(FIRST_WAIT, LONGEST_WAIT, trouble.pauses)
-            told = min(failure.retry_after or 0, LONGEST_WAIT.total_seconds())
             await self._pause(trouble, max(wait, told), failure)
         else:
             self._keep(replace(trouble, failures=trouble.failures + 1))
@@ -108,7 +128,7 @@ class Breaker:
         self, trouble: Trouble, wait: float, failure: ProviderUnavailable | ProviderRefused
     ) -> None:
         pauses, until = trouble.pauses + 1, self._now() + wait
-        self._keep(Trouble(trouble.failures, pauses, until, failure.detail))
+        self._keep(replace(trouble, pauses=pauses, until=until, reason=failure.detail))
         logger.warning(
             "a model's provider is left alone",
             extra={"provider": self._provider, "seconds": round(wait), "reason": failure.detail},
@@ -156,25 +176,26 @@ def _asked(ask: Callable[[], T], otherwise: T) -> T:
 
 
 class Guarded:
-    """A provider behind its breaker."""
+    """A provider behind its breaker; ``is_awaited`` where somebody waits for the answers."""
 
-    def __init__(self, provider: Provider, breaker: Breaker) -> None:
+    def __init__(self, provider: Provider, breaker: Breaker, *, is_awaited: bool = False) -> None:
         self.name = provider.name
         self._provider = provider
         self._breaker = breaker
+        self._is_awaited = is_awaited
 
     async def answer(self, question: Question, *, within: float = PATIENCE) -> Answer:
         """Return the provider's verdict, or fail at once while it is left alone."""
         try:
-            is_first = self._breaker.admit()
+            is_trial = self._breaker.admit(is_awaited=self._is_awaited)
         except ProviderUnavailable:
             metrics.count_paused(self.name)
             raise
         try:
             return await self._heard(question, within=within)
         finally:
-            if is_first:
-                self._breaker.release()
+            if is_trial:
+                self._breaker.release(is_awaited=self._is_awaited)
 
     async def _heard(self, question: Question, *, within: float) -> Answer:
         try:
@@ -183,7 +204,7 @@ class Guarded:
             await self._breaker.failed(failure)
             raise
         except (BadAnswer, Blocked):
-            self._breaker.worked()
+            await self._breaker.worked()
             raise
-        self._breaker.worked()
+        await self._breaker.worked()
         return answer

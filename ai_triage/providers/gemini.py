@@ -55,6 +55,7 @@ DECLINED = frozenset(
 )
 _NO_REPLY = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 """What the package raises over a 200 that isn't Google's reply: no JSON, or JSON of other form."""
+_BAD_KEY = re.compile(r"API key (?:not valid|not found|expired)", re.IGNORECASE)
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 
 
@@ -164,7 +165,13 @@ def _failure(error: errors.APIError) -> NoVerdict:
 def _is_about_the_account(error: errors.APIError, details: list[dict[str, Any]]) -> bool:
     """Whether a 400 is not this mail's fault: a bad or expired key, a country, the billing."""
     reasons = [str(detail.get("reason", "")) for detail in details]
-    return error.status == "FAILED_PRECONDITION" or any(r.startswith("API_KEY_") for r in reasons)
+    is_named = any(reason.startswith("API_KEY_") for reason in reasons)
+    # Proxies and older answers have the message alone.
+    return is_named or error.status == "FAILED_PRECONDITION" or bool(_BAD_KEY.match(_said(error)))
+
+
+def _said(error: errors.APIError) -> str:
+    return error.message if isinstance(error.message, str) else ""
 
 
 def _retry_info(details: list[dict[str, Any]]) -> float | None:

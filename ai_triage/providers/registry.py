@@ -33,15 +33,18 @@ SHARE_OF_FIRST = 0.7
 """How much of the time the first provider has where another may have to step in."""
 
 
-def configured() -> Provider:
-    """Return the provider of ``TRIAGE_PROVIDER``, with that of ``TRIAGE_FALLBACK`` behind it."""
-    first = provider_named(settings.TRIAGE_PROVIDER)
+def configured(*, is_awaited: bool = False) -> Provider:
+    """Return the provider of ``TRIAGE_PROVIDER``, with that of ``TRIAGE_FALLBACK`` behind it.
+
+    Where somebody waits, a paused one is tried sooner, unless the other steps in.
+    """
     if settings.TRIAGE_FALLBACK == "none":
-        return first
-    return WithFallback(first, provider_named(settings.TRIAGE_FALLBACK))
+        return provider_named(settings.TRIAGE_PROVIDER, is_awaited=is_awaited)
+    first = provider_named(settings.TRIAGE_PROVIDER)
+    return WithFallback(first, provider_named(settings.TRIAGE_FALLBACK, is_awaited=is_awaited))
 
 
-def provider_named(name: str) -> Provider:
+def provider_named(name: str, *, is_awaited: bool = False) -> Provider:
     """Return the provider; a remote one behind its breaker.
 
     Raises:
@@ -50,7 +53,7 @@ def provider_named(name: str) -> Provider:
     if name == RulesProvider.name:
         return RulesProvider()
     path, endpoint = _REMOTE[name]
-    return Guarded(import_string(path)(endpoint()), breaker_of(name))
+    return Guarded(import_string(path)(endpoint()), breaker_of(name), is_awaited=is_awaited)
 
 
 def breaker_of(name: str) -> Breaker:

@@ -6,17 +6,19 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.cache import cache
 
 from ai_triage.errors import BadAnswer, Blocked, ProviderRefused, ProviderUnavailable
 from ai_triage.providers import breaker as breakers
 from ai_triage.providers.breaker import FAILURES, Breaker, Guarded
 from ai_triage.providers.rules import RulesProvider
-from ai_triage.signals import provider_paused
+from ai_triage.signals import provider_paused, provider_recovered
 from ai_triage.tests.questions import QUESTION, ask
 from common.tests.clocks import FixedClock
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DOWN = ProviderUnavailable("The provider answered 503.")
+REFUSED = ProviderRefused("The provider refused: 401 unauthenticated.")
 
 
 class Scripted:
@@ -69,6 +71,19 @@ def paused():
     provider_paused.connect(hear)
     yield heard
     provider_paused.disconnect(hear)
+
+
+@pytest.fixture
+def recovered():
+    """The providers that were told to answer again."""
+    heard = []
+
+    def hear(sender, provider, **told):
+        heard.append(provider)
+
+    provider_recovered.connect(hear)
+    yield heard
+    provider_recovered.disconnect(hear)
 
 
 def fail(guarded, times=1):
@@ -198,7 +213,7 @@ def test_calls_that_were_under_way_do_not_make_the_pause_grow(guarded, scripted,
 
     asyncio.run(twenty_together())
 
-    assert left_alone(guarded, scripted) == 15 * 60
+    assert left_alone(guarded, scripted) == 60
     assert len(paused) == 1
 
 
@@ -207,15 +222,58 @@ def test_a_refusal_pauses_it_at_once_for_long_and_is_told_once(guarded, scripted
 
     fail(guarded)
 
-    assert left_alone(guarded, scripted) == 15 * 60
+    assert left_alone(guarded, scripted) == 60
     assert [(told["provider"], told["reason"], told["until"]) for told in paused] == [
-        ("scripted", "The provider refused: 403 permission_denied.", NOON + timedelta(minutes=15))
+        ("scripted", "The provider refused: 403 permission_denied.", NOON + timedelta(minutes=1))
     ]
-    for minutes in (15, 30, 60):
+    for minutes in (1, 2, 4, 8, 16, 32):
         clock.advance(timedelta(minutes=minutes))
         fail(guarded)
     assert left_alone(guarded, scripted) == 60 * 60
-    assert len(paused) == 4
+    assert len(paused) == 7
+
+
+@pytest.fixture
+def awaited(scripted, clock):
+    """The provider for those who wait."""
+    breaker = Breaker("scripted", fingerprint="one", clock=clock)
+    return Guarded(scripted, breaker, is_awaited=True)
+
+
+@pytest.mark.parametrize("failure", [DOWN, REFUSED])
+def test_somebody_who_waits_ends_the_pause_as_soon_as_it_works(
+    guarded, awaited, scripted, failure, recovered
+):
+    scripted.fails_with = failure
+    fail(guarded, FAILURES)
+    left_alone(guarded, scripted)
+    scripted.fails_with = None
+
+    ask(awaited)
+
+    ask(guarded)
+    assert recovered == ["scripted"]
+
+
+def test_those_who_wait_try_a_paused_provider_one_at_a_time(guarded, awaited, scripted):
+    scripted.fails_with = DOWN
+    fail(guarded, FAILURES)
+
+    fail(awaited)
+
+    assert scripted.asked == FAILURES + 1
+    assert left_alone(awaited, scripted) == breakers.REST
+    assert left_alone(guarded, scripted) == 15  # the trial made it no longer
+    cache.delete("triage:provider:scripted:one:probe")  # as time does
+    fail(awaited)
+    assert scripted.asked == FAILURES + 2
+
+
+def test_not_even_somebody_who_waits_undercuts_what_the_server_said(guarded, awaited, scripted):
+    scripted.fails_with = ProviderUnavailable("The provider answered 429.", retry_after=100)
+    fail(guarded, FAILURES)
+
+    assert left_alone(awaited, scripted) == 100
 
 
 def test_another_key_is_not_held_responsible(guarded, scripted, clock):

@@ -40,8 +40,10 @@ from tests.servers.model_server import (
     BAD_GATEWAY,
     CUT,
     EMPTY,
+    FLOOD,
     HANG,
     HTML,
+    PACKED_FLOOD,
     Reply,
     json_reply,
     malicious,
@@ -121,6 +123,8 @@ def test_thinking_and_temperature_go_only_to_models_that_take_them(google, model
     ("reply", "reason"),
     [
         (HTML, "not_json"),
+        (FLOOD, "too_long"),
+        (PACKED_FLOOD, "too_long"),
         (EMPTY, "empty"),
         (json_reply({}), "empty"),
         (json_reply([]), "empty"),
@@ -241,6 +245,8 @@ def test_a_block_is_billed_too(google, provider):
     "reply",
     [
         BAD_KEY,
+        error(400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT"),
+        error(400, "API key expired. Please renew the API key.", "INVALID_ARGUMENT"),
         error(400, "User location is not supported for the API use.", "FAILED_PRECONDITION"),
         error(401, "Unauthenticated", "UNAUTHENTICATED"),
         error(403, f"Permission denied for {KEY}", "PERMISSION_DENIED"),
@@ -266,7 +272,16 @@ def test_without_a_key_nothing_is_asked(google):
 
 
 @pytest.mark.parametrize(
-    "reply", [overloaded(500), overloaded(503), BAD_GATEWAY, CUT, rate_limited(), Reply(408)]
+    "reply",
+    [
+        overloaded(500),
+        overloaded(503),
+        BAD_GATEWAY,
+        CUT,
+        rate_limited(),
+        Reply(408),
+        Reply(503, FLOOD.body),
+    ],
 )
 def test_what_passes_is_tried_again(google, provider, reply):
     google.answers(reply, verdict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ from celery import current_app
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.cache import cache
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ai_triage import cases, claims, jobs
@@ -36,6 +38,11 @@ SOON = timedelta(seconds=1)
 
 def hand_in(api, *mails) -> None:
     assert api.post(BATCH, {"emails": list(mails)}).json()["rejected"] == []
+
+
+def hand_in_alone(api, *mails) -> None:
+    for one in mails:
+        assert api.post(f"{PROCESS}?async=true", one).status_code == 202
 
 
 def drain_later() -> None:
@@ -68,7 +75,7 @@ def announced():
 
 
 def test_a_batch_is_judged_with_twenty_calls_at_once_and_no_more(api, google, announced):
-    google.delay = 0.1
+    google.delay = 0.4
     hand_in(api, *questions(60))
 
     jobs.drain()
@@ -220,6 +227,21 @@ def test_a_refused_key_is_tried_once_and_all_mail_waits(api, google):
     assert set(statuses().values()) == {Status.COMPLETED}
 
 
+@pytest.mark.parametrize("hand_in_again", [hand_in, hand_in_alone])
+def test_a_mail_that_waits_for_its_next_try_gets_it_when_handed_in_again(
+    api, google, hand_in_again
+):
+    google.answers(rate_limited(retry_after="300"), verdict())
+    hand_in(api, QUESTION)
+    jobs.drain()
+    assert statuses() == {"msg_12345": Status.QUEUED}
+
+    hand_in_again(api, QUESTION)
+    jobs.drain()
+
+    assert statuses() == {"msg_12345": Status.COMPLETED}
+
+
 def test_a_failed_mail_of_a_batch_is_tried_again_in_the_next(api, google):
     google.answers("{}")
     hand_in(api, QUESTION)
@@ -250,6 +272,62 @@ def test_what_a_tenant_leaves_of_its_share_goes_to_the_others(api, other_api):
     claimed = claims.claim(at=timezone.now(), most=20)
 
     assert sorted(Counter(row.tenant.slug for row in claimed).values()) == [1, 19]
+
+
+def batched(rows) -> Counter[bool]:
+    return Counter(row.batch_id is not None for row in rows)
+
+
+def test_a_mail_on_its_own_goes_before_a_batch_that_came_first(api):
+    hand_in(api, *questions(100))
+    hand_in_alone(api, QUESTION)
+
+    claimed = claims.claim(at=timezone.now(), most=10)
+
+    assert len(claimed) == 10
+    assert "msg_12345" in [row.email_id for row in claimed]
+
+
+@pytest.mark.parametrize("most", [1, 20])
+def test_neither_a_batch_nor_other_mail_starves(api, most):
+    random.seed(1)
+    mails = questions(120)
+    hand_in(api, *mails[:60])
+    hand_in_alone(api, *mails[60:])
+
+    claimed = [row for _ in range(40 // most) for row in claims.claim(at=timezone.now(), most=most)]
+
+    found = batched(claimed)
+    assert found[False] > found[True] > 0
+    assert most == 1 or found == {False: 30, True: 10}
+
+
+def test_what_other_mail_leaves_goes_to_the_batch_and_the_reverse(api, other_api):
+    mails = questions(40)
+    hand_in(api, *mails[:38])
+    hand_in_alone(api, *mails[38:])
+    hand_in(other_api, *mails[:2])
+    hand_in_alone(other_api, *mails[2:])
+
+    claimed = claims.claim(at=timezone.now(), most=40)
+
+    slugs = {row.tenant.slug for row in claimed}
+    shares = {slug: batched(row for row in claimed if row.tenant.slug == slug) for slug in slugs}
+    assert sorted(shares.values(), key=lambda share: share[True]) == [
+        {False: 18, True: 2},
+        {False: 2, True: 18},
+    ]
+
+
+def test_a_tenants_settings_are_read_once_for_all_its_mail(api, google):
+    hand_in(api, *questions(10))
+    rows = claims.claim(at=timezone.now(), most=10)
+
+    with CaptureQueriesContext(connection) as captured:
+        cases.open_all(rows, at=timezone.now())
+
+    table = TriageSettings._meta.db_table
+    assert len([query for query in captured if table in query["sql"]]) == 1
 
 
 def test_mail_of_an_inactive_tenant_waits(tenant, api, google):
@@ -389,3 +467,18 @@ def test_what_waits_is_rung_for_once_and_again_by_the_sweep(api, google):
 
     assert rings() == before + 1
     assert api.get(f"{EMAILS}/msg_12345/status").json()["status"] == "completed"
+
+
+def test_mail_that_waits_for_a_provider_goes_on_once_somebody_gets_an_answer(api, google):
+    google.answers(BAD_KEY)
+    hand_in(api, *questions(3))
+    jobs.drain()
+    google.answers(verdict())
+    before = rings()
+
+    assert api.post(PROCESS, QUESTION).json()["decision"] == "respond"
+    assert rings() == before + 1
+    jobs.go_on()
+    jobs.drain()
+
+    assert set(statuses().values()) == {Status.COMPLETED}

@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from common.api.pagination import CursorPagination
 from common.api.serializers import NothingSerializer
 from logs import services, transitions
 from logs.api import examples
@@ -33,12 +32,6 @@ from tenants.idempotency import Answer
 from tenants.models import Tenant
 
 TRACKING_ID = OpenApiParameter("tracking_id", uuid.UUID, OpenApiParameter.PATH)
-
-
-class MessagePagination(CursorPagination):
-    """Pages of messages; all recipients of a batch may share one ``queued_at``."""
-
-    offset_cutoff = 10_000
 
 
 class MessageMixin(TenantMixin):
@@ -88,7 +81,6 @@ class EmailLogViewSet(
 
     queryset = EmailLog.objects.none()
     serializer_class = MessageSerializer
-    pagination_class = MessagePagination
     filterset_class = EmailLogFilter
     search_fields = ("to_address", "subject", "tracking_id", "smtp_message_id")
     ordering_fields = ("queued_at",)

@@ -52,6 +52,17 @@ def test_the_same_key_with_another_body_is_refused(api):
     assert Domain.objects.count() == 1
 
 
+def test_what_a_test_key_did_does_not_count_for_a_live_one(api, tenant):
+    rehearsed = post(client_of(tenant, mode="test"), "k")
+
+    answer = post(api, "k")
+
+    assert (rehearsed.status_code, answer.status_code) == (201, 201)
+    assert "Idempotent-Replayed" not in answer
+    assert post(api, "k")["Idempotent-Replayed"] == "true"
+    assert Domain.objects.count() == 2
+
+
 def test_a_refused_request_does_not_use_up_the_key(api):
     assert post(api, "k", {"name": ""}).status_code == 422
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -80,6 +81,8 @@ HANG = Reply(hangs=True)
 CUT = Reply(body=b'{"candidates": [{"content": {"parts": [{"text": "', is_cut=True)
 EMPTY = Reply()
 HTML = Reply(body=b"<html><h1>It works!</h1></html>", content_type="text/html")
+FLOOD = Reply(body=b"x" * 3_000_000)
+PACKED_FLOOD = Reply(body=gzip.compress(FLOOD.body), headers={"Content-Encoding": "gzip"})
 BAD_GATEWAY = Reply(502, b"<html><h1>502 Bad Gateway</h1></html>", content_type="text/html")
 
 
