@@ -55,6 +55,9 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
     def in_force(self, *, at: datetime) -> Self:
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=at))
 
+    def ended(self, *, at: datetime) -> Self:
+        return self.filter(expires_at__lte=at)
+
     def enter(
         self,
         address: str,
