@@ -320,9 +320,7 @@ class ServerTime:
         return self._at + timedelta(seconds=time.monotonic() - self._since)
 
 
-def _suppressed(
-    emails: Sequence[EmailLog], *, at: datetime
-) -> dict[tuple[str, str], Suppression]:
+def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> dict[tuple[str, str], Suppression]:
     """Return by topic and key what keeps mail from recipients, by one query per topic."""
     by_topic: dict[tuple[Tenant, str], set[str]] = {}
     for email in emails:
@@ -338,7 +336,7 @@ def _suppressed(
 def _covered(
     keys: Iterable[str], *, tenant: Tenant, topic: str, at: datetime
 ) -> dict[str, Suppression]:
-    """Return what keeps mail from each of ``keys``; whole entries are read only if there are any."""
+    """Return what keeps mail from ``keys``; whole entries are read only if there are any."""
     topics = {topic} - {""}
     found = Suppression.objects.covering(keys, tenant=tenant, topics=topics, at=at)
     if not found:

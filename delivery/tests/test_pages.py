@@ -151,7 +151,8 @@ def test_somebody_whom_staff_suppressed_is_told_so_and_can_not_come_back_by_hims
 
 def test_a_post_as_gmail_sends_it_unsubscribes(path):
     """Gmail posts multipart/form-data; RFC 8058 section 3.2 allows both."""
-    body = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n"
+    lines = ["--b", 'Content-Disposition: form-data; name="List-Unsubscribe"', "", "One-Click"]
+    body = "\r\n".join([*lines, "--b--", ""])
 
     answer = Client(enforce_csrf_checks=True).post(
         path, body, content_type="multipart/form-data; boundary=b"
@@ -192,9 +193,7 @@ def test_an_unsubscriber_still_gets_order_confirmations(tenant, account, path):
         Message(to=to, template="order", from_account=account.pk), tenant=tenant, mode="live"
     )
     with pytest.raises(RefusedTogether):
-        submit(
-            Message(to=to, template="news", from_account=account.pk), tenant=tenant, mode="live"
-        )
+        submit(Message(to=to, template="news", from_account=account.pk), tenant=tenant, mode="live")
 
     assert email.status == "queued"
 

@@ -1,0 +1,129 @@
+"""What staff fill in about suppressions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from common.addresses import normalized, parse_address
+from common.errors import Refused
+from common.text import check_text
+from delivery.models import Suppression, SuppressionReason
+from delivery.suppression_lists import FILE_LIMIT_BYTES
+from tenants.admin_base import OneTenantForm
+from tenants.models import Tenant, TenantQuerySet
+
+
+class SuppressionForm(OneTenantForm):
+    """Stores the address in the one form under which its spellings meet."""
+
+    def clean_address(self) -> str:
+        try:
+            return normalized(parse_address(self.cleaned_data["address"], attr="address"))
+        except Refused as refusal:
+            raise forms.ValidationError(refusal.detail) from refusal
+
+    def clean_topic(self) -> str:
+        return one_line(self.cleaned_data["topic"])
+
+    def clean_expires_at(self) -> datetime | None:
+        expires_at: datetime | None = self.cleaned_data["expires_at"]
+        if expires_at is not None and expires_at <= timezone.now():
+            raise forms.ValidationError(_("This time has passed."))
+        return expires_at
+
+    def validate_constraints(self) -> None:
+        """An entry that has ended is in nobody's way: the new one takes its place."""
+        entry = self.instance
+        same = Suppression.objects.filter(
+            tenant_id=entry.tenant_id, address=entry.address, topic=entry.topic
+        )
+        if same.in_force(at=timezone.now()).exclude(pk=entry.pk).exists():
+            self.add_error(None, _("This address is suppressed already."))
+
+
+class TenantForm(forms.Form):
+    """Asks in which tenant, unless the user has only one."""
+
+    tenant = forms.ModelChoiceField(
+        label=_("tenant"), queryset=Tenant.objects.none(), widget=UnfoldAdminSelectWidget()
+    )
+
+    def __init__(self, *args: Any, tenants: TenantQuerySet, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["tenant"]
+        field.queryset = tenants  # type: ignore[attr-defined]
+        only = list(tenants[:2])
+        if len(only) == 1:
+            field.initial, field.widget = only[0].pk, forms.HiddenInput()
+
+
+class ImportForm(TenantForm):
+    """A list to take over."""
+
+    file = forms.FileField(label=_("file"), widget=UnfoldAdminFileFieldWidget())
+    reason = forms.ChoiceField(
+        label=_("reason"),
+        choices=SuppressionReason.choices,
+        initial=SuppressionReason.MANUAL,
+        help_text=_("For lines that name none."),
+        widget=UnfoldAdminSelectWidget(),
+    )
+    topic = forms.CharField(
+        label=_("topic"),
+        max_length=50,
+        required=False,
+        help_text=_("For lines that name none. Empty: no mail at all."),
+        widget=UnfoldAdminTextInputWidget(),
+    )
+
+    def clean_file(self) -> UploadedFile[bytes]:
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
+        if (file.size or 0) > FILE_LIMIT_BYTES:
+            raise forms.ValidationError(_("The file is larger than 25 MB."))
+        return file
+
+    def clean_topic(self) -> str:
+        return one_line(self.cleaned_data["topic"])
+
+
+class ExportForm(TenantForm):
+    """Which entries a file shall hold."""
+
+    reason = forms.ChoiceField(
+        label=_("reason"),
+        choices=[("", _("all")), *SuppressionReason.choices],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    topic = forms.CharField(
+        label=_("topic"),
+        max_length=50,
+        required=False,
+        help_text=_("Empty: all."),
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    in_force = forms.BooleanField(
+        label=_("only those in force"),
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanSwitchWidget(),
+    )
+
+
+def one_line(text: str) -> str:
+    try:
+        return check_text(text, "topic")
+    except Refused as refusal:
+        raise forms.ValidationError(refusal.detail) from refusal
