@@ -43,14 +43,21 @@ class SuppressionForm(OneTenantForm):
             raise forms.ValidationError(_("This time has passed."))
         return expires_at
 
-    def validate_constraints(self) -> None:
-        """An entry that has ended is in nobody's way: the new one takes its place."""
-        entry = self.instance
-        same = Suppression.objects.filter(
-            tenant_id=entry.tenant_id, address=entry.address, topic=entry.topic
-        )
-        if same.in_force(at=timezone.now()).exclude(pk=entry.pk).exists():
-            self.add_error(None, _("This address is suppressed already."))
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.errors and not self.instance.pk and self._is_there(cleaned or {}):
+            raise forms.ValidationError(_("This address is suppressed already."))
+        return cleaned
+
+    @staticmethod
+    def _is_there(cleaned: dict[str, Any]) -> bool:
+        """Tell whether the entry is in force; one that has ended makes room."""
+        wanted = {name: cleaned[name] for name in ("tenant", "address", "topic")}
+        return Suppression.objects.in_force(at=timezone.now()).filter(**wanted).exists()
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """Leave out the table's constraint, in whose way an ended entry would be."""
+        return {*super()._get_validation_exclusions(), "topic"}  # type: ignore[misc]  # no stub
 
 
 class TenantForm(forms.Form):

@@ -178,7 +178,11 @@ def test_another_tenants_entry_is_in_nobodys_way(tenant, other_tenant):
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [("address\n".encode("utf-16"), "not_utf8"), (b"\n\n", "no_address"), (b"email\n", "no_address")],
+    [
+        ("address\n".encode("utf-16"), "not_utf8"),
+        (b"\n\n", "no_address"),
+        (b"email\n", "no_address"),
+    ],
 )
 def test_a_file_that_is_no_list_fails_and_says_why(tenant, content, code):
     job = taken_over(content, tenant)
