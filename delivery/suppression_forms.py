@@ -64,7 +64,7 @@ class TenantForm(forms.Form):
     """Asks in which tenant, unless the user has only one."""
 
     tenant = forms.ModelChoiceField(
-        label=_("tenant"), queryset=Tenant.objects.none(), widget=UnfoldAdminSelectWidget()
+        label=_("Tenant"), queryset=Tenant.objects.none(), widget=UnfoldAdminSelectWidget()
     )
 
     def __init__(self, *args: Any, tenants: TenantQuerySet, **kwargs: Any) -> None:
@@ -79,16 +79,16 @@ class TenantForm(forms.Form):
 class ImportForm(TenantForm):
     """A list to take over."""
 
-    file = forms.FileField(label=_("file"), widget=UnfoldAdminFileFieldWidget())
+    file = forms.FileField(label=_("File"), widget=UnfoldAdminFileFieldWidget())
     reason = forms.ChoiceField(
-        label=_("reason"),
+        label=_("Reason"),
         choices=SuppressionReason.choices,
         initial=SuppressionReason.MANUAL,
         help_text=_("For lines that name none."),
         widget=UnfoldAdminSelectWidget(),
     )
     topic = forms.CharField(
-        label=_("topic"),
+        label=_("Topic"),
         max_length=50,
         required=False,
         help_text=_("For lines that name none. Empty: no mail at all."),
@@ -109,20 +109,20 @@ class ExportForm(TenantForm):
     """Which entries a file shall hold."""
 
     reason = forms.ChoiceField(
-        label=_("reason"),
+        label=_("Reason"),
         choices=[("", _("all")), *SuppressionReason.choices],
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )
     topic = forms.CharField(
-        label=_("topic"),
+        label=_("Topic"),
         max_length=50,
         required=False,
         help_text=_("Empty: all."),
         widget=UnfoldAdminTextInputWidget(),
     )
     in_force = forms.BooleanField(
-        label=_("only those in force"),
+        label=_("Only those in force"),
         required=False,
         initial=True,
         widget=UnfoldBooleanSwitchWidget(),

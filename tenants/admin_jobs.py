@@ -94,9 +94,10 @@ class BackgroundJobAdmin(TenantAdmin):
     # What a page asks for while it is open
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Answer the part of the page that changes."""
-        context = self._context(request, self._seen(request, pk))
-        return TemplateResponse(request, FRAGMENT, context, headers={"Cache-Control": "no-store"})
+        """Answer the part of the page that changes; the whole page is asked for at the end."""
+        job = self._seen(request, pk)
+        headers = {"Cache-Control": "no-store", **({"HX-Refresh": "true"} if job.is_over else {})}
+        return TemplateResponse(request, FRAGMENT, self._context(request, job), headers=headers)
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -304,7 +304,7 @@ class BackgroundJob(models.Model):
         indexes = [models.Index(fields=["status", "updated_at"], name="job_waiting")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.public_id}"
+        return str(_("Job %(number)s") % {"number": self.pk})
 
     @property
     def is_over(self) -> bool:
