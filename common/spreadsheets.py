@@ -41,19 +41,17 @@ def lines_of(file: BinaryIO) -> Iterator[tuple[int, str | None]]:
     """Yield number and text of each line of UTF-8, with or without a BOM, whatever its ends.
 
     None for a line that is longer than 8,192 characters; bytes that are not UTF-8 become U+FFFD.
+    The file is closed in the end.
     """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=None)
-    try:
-        number = 0
-        while line := text.readline(LONGEST_LINE):
-            number += 1
-            is_whole = line.endswith("\n") or len(line) < LONGEST_LINE
-            yield number, line.rstrip("\n") if is_whole else None
-            while not is_whole:
-                rest = text.readline(LONGEST_LINE)
-                is_whole = rest.endswith("\n") or len(rest) < LONGEST_LINE
-    finally:
-        text.detach()
+    number = 0
+    while line := text.readline(LONGEST_LINE):
+        number += 1
+        is_whole = line.endswith("\n") or len(line) < LONGEST_LINE
+        yield number, line.rstrip("\n") if is_whole else None
+        while not is_whole:
+            rest = text.readline(LONGEST_LINE)
+            is_whole = rest.endswith("\n") or len(rest) < LONGEST_LINE
 
 
 def delimiter_of(line: str) -> str:

@@ -30,6 +30,7 @@ NAMES = {
 """What columns are called; others are not read."""
 
 TOPIC_LENGTH = 50
+REASONS = frozenset(SuppressionReason.values)
 WORDS = {
     "not_utf8": _("This is not UTF-8."),
     "not_csv": _("This line is not CSV: its quotes do not fit."),
@@ -159,7 +160,7 @@ def _address(text: str) -> str:
 
 def _reason(text: str) -> str:
     reason = text.lower()
-    if reason and reason not in SuppressionReason.values:
+    if reason and reason not in REASONS:
         raise BadLine("bad_reason")
     return reason
 
