@@ -19,9 +19,6 @@ class SuppressionFilter(django_filters.FilterSet):  # type: ignore[misc]
         model = Suppression
         fields = ["address", "topic", "reason", "in_force"]
 
-    @staticmethod
-    def by_force(
-        entries: SuppressionQuerySet, _name: str, is_in_force: bool
-    ) -> SuppressionQuerySet:
+    def by_force(self, entries: SuppressionQuerySet, name: str, value: bool) -> SuppressionQuerySet:
         now = timezone.now()
-        return entries.in_force(at=now) if is_in_force else entries.ended(at=now)
+        return entries.in_force(at=now) if value else entries.ended(at=now)
