@@ -235,3 +235,14 @@ def test_a_scanner_that_tries_everything_but_post_changes_nothing(path):
 
     assert statuses == [200, 200, 405, 405, 405, 405]
     assert not Suppression.objects.exists()
+
+
+def test_who_gets_no_mail_at_all_is_not_offered_a_way_back_from_one_topic(tenant, path):
+    browser = Client(headers={"Accept-Language": "en"})
+    browser.post(path, ONE_CLICK)
+    suppress("ana@example.com", tenant=tenant)
+
+    page = browser.get(path).content.decode()
+
+    assert "You get no mail" in page
+    assert "<button" not in page

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from celery import Celery, current_app
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from common.clock import Clock
 from common.errors import Conflict
-from tenants import background, services
+from sendcraft_project.settings.base import broker_options
+from tenants import background, services, tasks
 from tenants.background import JobFailed, JobKind, JobRun, job_storage, output_paths
 from tenants.models import BackgroundJob, JobProblem, Tenant
 
@@ -234,3 +236,44 @@ def test_old_jobs_go_with_their_files(kind, tenant):
 
     assert [job_storage().exists(path) for path in paths] == [False, True]
     assert list(BackgroundJob.objects.all()) == [new]
+
+
+def rings() -> int:
+    with current_app.connection_for_read() as connection:
+        queue = connection.SimpleQueue(background.QUEUE)
+        count = queue.qsize()
+        queue.clear()
+        return count
+
+
+def test_beat_rings_where_a_job_waits_or_lost_its_worker_and_nowhere_else(kind, tenant):
+    rings()
+    tasks.ring_for_jobs()
+    assert rings() == 0
+
+    job = started(kind(count_to(1)), tenant)
+    assert rings() == 1
+    tasks.ring_for_jobs()
+    assert rings() == 1
+    background.claim(at=timezone.now())
+    tasks.ring_for_jobs()
+    assert rings() == 0
+    BackgroundJob.objects.update(leased_until=timezone.now() - HOUR)
+    tasks.ring_for_jobs()
+    assert rings() == 1
+
+    tasks.work_off_jobs()
+    assert (fresh(job).status, rings()) == ("done", 0)
+
+
+def test_a_job_is_accepted_while_the_broker_is_down(kind, tenant, caplog, monkeypatch):
+    name = kind(count_to(1))
+    away = Celery("away", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    away.conf.update(broker_transport_options=broker_options("redis:"))
+    away.conf.update(task_publish_retry=False)
+    monkeypatch.setattr(background, "current_app", away)
+
+    job = started(name, tenant)
+
+    assert fresh(job).status == "queued"
+    assert "the broker does not answer" in caplog.text
