@@ -79,7 +79,7 @@ class BackgroundJobAdmin(TenantAdmin):
 
     # Columns and fields
 
-    @admin.display(description=_("kind"))
+    @admin.display(description=_("job"))
     def kind_label(self, job: BackgroundJob) -> str:
         return str(kind_of(job).label)
 
