@@ -4,35 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from django import forms
 from django.contrib import admin
-from django.contrib.admin import display
+from django.contrib.admin import SimpleListFilter, display
 from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import FieldTextFilter
+from unfold.decorators import action
 
-from common.addresses import normalized, parse_address
-from common.errors import Refused
-from delivery.models import SendBatch, SendingQueue, Suppression
+from delivery import suppression_lists
+from delivery.models import SendBatch, SendingQueue, Suppression, SuppressionQuerySet
 from delivery.status import AccountQueue, account_queues
+from delivery.suppression_forms import ExportForm, ImportForm, SuppressionForm, TenantForm
 from delivery.tallies import ACCOUNTS_AT_ONCE
-from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.admin_base import TenantAdmin
 from tenants.models import Role
+from tenants.roles import LEAST_ROLE, Verb, tenants_of
 
 
-class SuppressionForm(OneTenantForm):
-    """Stores the address in the one form under which its spellings meet."""
+class ForceFilter(SimpleListFilter):
+    """Entries that keep mail away now, or did until their end."""
 
-    def clean_address(self) -> str:
-        try:
-            return normalized(parse_address(self.cleaned_data["address"], attr="address"))
-        except Refused as refusal:
-            raise forms.ValidationError(refusal.detail) from refusal
+    title = _("in force")
+    parameter_name = "in_force"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("in force")), ("no", _("ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        entries = cast(SuppressionQuerySet, queryset)
+        match self.value():
+            case "yes":
+                return entries.in_force(at=timezone.now())
+            case "no":
+                return entries.ended(at=timezone.now())
+        return entries
 
 
 @admin.register(Suppression)
@@ -41,23 +57,111 @@ class SuppressionAdmin(TenantAdmin):
 
     change_role = Role.EDITOR
     form = SuppressionForm
-    list_display = ["address", "reason", "topic", "created_at", "expires_at", "tenant"]
-    list_filter = ["reason", "tenant"]
-    list_select_related = ["tenant"]
+    list_display = [
+        "address",
+        "reason",
+        "topic",
+        "source_link",
+        "created_at",
+        "expires_at",
+        "tenant",
+    ]
+    list_filter = ["reason", ForceFilter, ("topic", FieldTextFilter), "tenant"]
+    list_filter_submit = True
+    list_select_related = ["tenant", "source"]
     search_fields = ["address"]
+    search_help_text = _("Address")
+    ordering = ["-id"]
     show_full_result_count = False
+    actions_list = ["take_over", "give_away"]
     fields = ["tenant", "address", "topic", "reason", "expires_at", "source_link", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        heavy = ("own_variables", "metadata", "smtp_response", "error_message")
+        return super().get_queryset(request).defer(*(f"source__{name}" for name in heavy))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = [*super().get_readonly_fields(request, obj), "source_link", "created_at"]
-        return [*fields, "address"] if obj else fields
+        return [*fields, "address", "topic"] if obj else fields
+
+    def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        entry, _is_new = Suppression.objects.enter(
+            obj.address,
+            tenant=obj.tenant,
+            topic=obj.topic,
+            reason=obj.reason,
+            expires_at=obj.expires_at,
+        )
+        obj.pk, obj.created_at = entry.pk, entry.created_at
 
     @display(description=_("source"))
     def source_link(self, entry: Suppression) -> str:
         if entry.source is None:
             return "–"
         url = reverse("admin:logs_emaillog_change", args=[entry.source_id])
-        return format_html('<a href="{}">{}</a>', url, entry.source.subject)
+        subject = Truncator(entry.source.subject).chars(60) or _("(no subject)")
+        return format_html('<a href="{}">{}</a>', url, subject)
+
+    # Lists taken over and given away
+
+    @action(  # type: ignore[untyped-decorator]  # unfold has no types
+        description=_("Import"), url_path="import", permissions=["editor"]
+    )
+    def take_over(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a list, and take it over as a job."""
+        form = self._form(ImportForm, request)
+        if not form.is_valid():
+            explanation = _(
+                "CSV with the columns address, reason, topic and expires_at, or one address a "
+                "line; UTF-8, at most 25 MB. Lines that can't be taken are listed afterwards."
+            )
+            return self._ask(request, form, title=_("Import suppressions"), verb=_("Import"),
+                             explanation=explanation)  # fmt: skip
+        given = form.cleaned_data
+        job = suppression_lists.start_import(
+            given["file"],
+            tenant=given["tenant"],
+            created_by=_user(request),
+            reason=given["reason"],
+            topic=given["topic"],
+        )
+        return redirect("admin:tenants_backgroundjob_change", job.pk)
+
+    @action(  # type: ignore[untyped-decorator]  # unfold has no types
+        description=_("Export"), url_path="export", permissions=["editor"]
+    )
+    def give_away(self, request: HttpRequest) -> HttpResponse:
+        """Ask which entries, and write them to a file as a job."""
+        form = self._form(ExportForm, request)
+        if not form.is_valid():
+            explanation = _("A CSV file of the tenant's suppressions, as the import takes them.")
+            return self._ask(request, form, title=_("Export suppressions"), verb=_("Export"),
+                             explanation=explanation)  # fmt: skip
+        given = form.cleaned_data
+        job = suppression_lists.start_export(
+            tenant=given["tenant"],
+            created_by=_user(request),
+            filters={name: given[name] for name in ("reason", "topic", "in_force")},
+        )
+        return redirect("admin:tenants_backgroundjob_change", job.pk)
+
+    @staticmethod
+    def _form(kind: type[TenantForm], request: HttpRequest) -> TenantForm:
+        """Return the form, filled in where it was posted: asking by GET starts nothing."""
+        tenants = tenants_of(request.user, least=LEAST_ROLE[Verb.EDIT_SUPPRESSIONS])
+        posted = (request.POST, request.FILES) if request.method == "POST" else ()
+        return kind(*posted, tenants=tenants.order_by("name"))
+
+    def _ask(self, request: HttpRequest, form: TenantForm, **texts: Any) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form}
+        return TemplateResponse(request, "delivery/admin/list_form.html", {**context, **texts})
+
+
+def _user(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None
 
 
 @admin.register(SendBatch)

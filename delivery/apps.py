@@ -10,3 +10,4 @@ class DeliveryConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("delivery.receivers")
+        import_module("delivery.suppression_lists")  # background jobs of ours

@@ -68,7 +68,7 @@ class Ledger:
         self._has_slot = False
         self._signers: list[Signer] = []
         self._unreadable: SecretUnreadable | None = None
-        self._suppressed: set[tuple[str, str]] = set()
+        self._suppressed: dict[tuple[str, str], Suppression] = {}
         self._contents = Contents()
         self._uses: Counter[int] = Counter()
         self._clock = ServerTime()
@@ -290,12 +290,12 @@ class Ledger:
     def _mark_suppressed(self, email: EmailLog) -> Outcome | None:
         """Leave out copies that may not be mailed any more; without its recipient it ends."""
         for address in email.recipients:
-            if (email.topic, key_of(address)) not in self._suppressed:
+            entry = self._suppressed.get((email.topic, key_of(address)))
+            if entry is None:
                 continue
             if address == email.to_address:
-                message = "The recipient was suppressed after the message was accepted."
-                return outcomes.failed(email, code="suppressed", message=message, at=self.now())
-            email.recipient_outcomes[address] = {"status": "suppressed"}
+                return outcomes.suppressed(email, entry, at=self.now())
+            email.recipient_outcomes[address] = {"status": "suppressed", **entry.trace}
         return None
 
     def _note_use(self, at: datetime) -> None:
@@ -320,22 +320,28 @@ class ServerTime:
         return self._at + timedelta(seconds=time.monotonic() - self._since)
 
 
-def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> set[tuple[str, str]]:
-    """Return topic and key of recipients that may not be mailed, by one query per topic."""
+def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> dict[tuple[str, str], Suppression]:
+    """Return by topic and key what keeps mail from recipients, by one query per topic."""
     by_topic: dict[tuple[Tenant, str], set[str]] = {}
     for email in emails:
         keys = by_topic.setdefault((email.tenant, email.topic), set())
         keys.update(map(key_of, email.recipients))
     return {
-        (topic, key)
+        (topic, key): entry
         for (tenant, topic), keys in by_topic.items()
-        for key in _covered(keys, tenant=tenant, topic=topic, at=at)
+        for key, entry in _covered(keys, tenant=tenant, topic=topic, at=at).items()
     }
 
 
-def _covered(keys: Iterable[str], *, tenant: Tenant, topic: str, at: datetime) -> set[str]:
+def _covered(
+    keys: Iterable[str], *, tenant: Tenant, topic: str, at: datetime
+) -> dict[str, Suppression]:
+    """Return what keeps mail from ``keys``; whole entries are read only if there are any."""
     topics = {topic} - {""}
-    return Suppression.objects.covering(keys, tenant=tenant, topics=topics, at=at)
+    found = Suppression.objects.covering(keys, tenant=tenant, topics=topics, at=at)
+    if not found:
+        return {}
+    return Suppression.objects.widest(found, tenant=tenant, topics=topics, at=at)
 
 
 def _key(email: EmailLog) -> Key:

@@ -55,6 +55,9 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
     def in_force(self, *, at: datetime) -> Self:
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=at))
 
+    def ended(self, *, at: datetime) -> Self:
+        return self.filter(expires_at__lte=at)
+
     def enter(
         self,
         address: str,
@@ -89,6 +92,17 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
         for start in range(0, len(names), ADDRESSES_AT_ONCE):
             some = names[start : start + ADDRESSES_AT_ONCE]
             found |= self._covering(some, tenant=tenant, topics=["", *topics], at=at)
+        return found
+
+    def widest(
+        self, addresses: Iterable[str], *, tenant: Tenant, topics: Collection[str], at: datetime
+    ) -> dict[str, Suppression]:
+        """Return the entry that keeps mail on ``topics`` from each address, that for all first."""
+        names, found = sorted(set(addresses)), dict[str, Suppression]()
+        for start in range(0, len(names), ADDRESSES_AT_ONCE):
+            entries = self.for_tenant(tenant).in_force(at=at).filter(topic__in=["", *topics])
+            some = entries.filter(address__in=names[start : start + ADDRESSES_AT_ONCE])
+            found |= {entry.address: entry for entry in some.order_by("-topic")}
         return found
 
     def _covering(
@@ -142,6 +156,15 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def trace(self) -> dict[str, str | None]:
+        """Why mail was not sent, as it stands in the message's history."""
+        return {
+            "suppression_reason": self.reason,
+            "topic": self.topic or None,
+            "since": self.created_at.isoformat(timespec="seconds"),
+        }
 
 
 class ConnectionSlot(models.Model):

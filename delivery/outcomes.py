@@ -10,6 +10,7 @@ from typing import Any
 from common import smtp
 from common.errors import OutcomeUnknown, PermanentError, ProviderError, TransientError
 from delivery import retry
+from delivery.models import Suppression
 from delivery.replies import Verdict, is_bad_address, judge
 from delivery.stated import longest_wait, wait_in_transcript
 from logs.models import EmailLog, EventType
@@ -118,6 +119,20 @@ def failed(
     )
 
 
+def suppressed(email: EmailLog, entry: Suppression, *, at: datetime) -> Outcome:
+    """Return the end of a message whose recipient may not be mailed any more, and why."""
+    since = f"{entry.created_at:%Y-%m-%d %H:%M} UTC"
+    scope = f"on the topic {entry.topic}" if entry.topic else "with any mail"
+    return Outcome(
+        email=email,
+        kind=EventType.FAILED,
+        at=at,
+        error_code="suppressed",
+        error_message=f"The recipient may not be mailed {scope} since {since}: {entry.reason}.",
+        data={"reason": "suppressed", **entry.trace},
+    )
+
+
 def bad_addresses(receipt: smtp.Receipt) -> list[str]:
     """Return the recipients that the server says do not exist."""
     return [to for to, word in receipt.outcomes.items() if is_bad_address(word)]
@@ -175,8 +190,18 @@ def _final(attempt: Attempt, settled: Mapping[str, Any], receipt: smtp.Receipt) 
             enhanced_code=word.reply.enhanced_code if word else None,
             reason=own["code"] if is_refused else "",
             recipients=_replies(email, receipt),
+            left_out=_left_out(settled),
         ),
     )
+
+
+def _left_out(settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return why each suppressed copy got nothing."""
+    return {
+        to: {name: value for name, value in word.items() if name != "status"}
+        for to, word in settled.items()
+        if word["status"] == "suppressed"
+    }
 
 
 def _deferred(attempt: Attempt, why: Deferral) -> Outcome:

@@ -7,11 +7,14 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
+from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from delivery import services
+from delivery import services, topics
+from delivery.models import SuppressionReason
 from logs.links import unsubscribed_message
 from logs.models import EmailLog
 
@@ -24,12 +27,14 @@ class UnsubscribeView(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, token: str, **kwargs: Any) -> Any:
         email = self.email_of(token)
-        with translation.override(email.tenant.language):
+        language = language_of(request, default=email.tenant.language)
+        with translation.override(language):
             response = super().dispatch(request, email)
-            response["Referrer-Policy"] = "no-referrer"
-            response["Cache-Control"] = "no-store"
-            response["Content-Language"] = email.tenant.language
-            return response
+        response["Referrer-Policy"] = "no-referrer"
+        response["Cache-Control"] = "no-store"
+        response["Content-Language"] = language
+        patch_vary_headers(response, ["Accept-Language"])
+        return response
 
     @staticmethod
     def email_of(token: str) -> EmailLog:
@@ -56,10 +61,28 @@ class UnsubscribeView(View):
     def page(
         request: HttpRequest, email: EmailLog, *, done: bool = False, status: int = 200
     ) -> HttpResponse:
+        entry = services.suppression_of(email)
         context = {
             "email": email,
-            "is_suppressed": services.is_suppressed(email),
-            "can_return": services.is_unsubscribed(email),
+            "topic": topics.in_words(services.left_topic(email)),
+            "is_suppressed": entry is not None,
+            "is_all_mail": entry is not None and not entry.topic,
+            "can_return": entry is not None
+            and bool(entry.topic)
+            and entry.reason == SuppressionReason.UNSUBSCRIBED,
             "done": done,
         }
         return render(request, "delivery/unsubscribe.html", context, status=status)
+
+
+def language_of(request: HttpRequest, *, default: str) -> str:
+    """Return the first of the reader's languages that we speak, else ``default``.
+
+    The sender's language is a guess; what the recipient's own browser asks for is not.
+    """
+    for name, _quality in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
+        try:
+            return translation.get_supported_language_variant(name)
+        except LookupError:
+            continue
+    return default

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from django.db import InterfaceError, OperationalError, transaction
 
 from common.addresses import Address, normalized
+from delivery import soft_bounces
 from delivery.models import Suppression, SuppressionReason
 from logs import transitions
-from logs.models import EmailLog
+from logs.models import EmailLog, EventType
 from logs.transitions import Outcome
+from tenants.models import Mode
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,16 @@ def _record(entries: Sequence[Entry]) -> None:
             continue
         for address in entry.bad_addresses:
             _suppress(address, source=outcome.email)
+        if not entry.bad_addresses:
+            _rest(outcome)
+
+
+def _rest(outcome: Outcome) -> None:
+    """Leave a mailbox in peace that refuses mail again and again, though it may exist."""
+    email = outcome.email
+    is_bounce = outcome.kind == EventType.BOUNCED and email.mode == Mode.LIVE
+    if is_bounce and soft_bounces.is_about_mailbox(outcome.data):
+        soft_bounces.rest_if_needed(email, recipient=email.to_address, at=outcome.at)
 
 
 def _suppress(address: str, *, source: EmailLog) -> None:

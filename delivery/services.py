@@ -10,8 +10,9 @@ from django.utils import timezone
 from common.addresses import Address, normalized, parse_address
 from common.errors import Conflict
 from common.text import check_text
-from delivery.acceptance import prepare
-from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
+from delivery import soft_bounces
+from delivery.acceptance import BULK_TOPIC, prepare
+from delivery.models import Suppression, SuppressionReason
 from delivery.submission import Message
 from logs import afterwards
 from logs.afterwards import Report
@@ -63,15 +64,16 @@ def suppress(
 @transaction.atomic
 def unsubscribe(email: EmailLog) -> Suppression:
     """Suppress the message's topic for its recipient; again, it changes nothing."""
+    topic = left_topic(email)
     entry, is_new = Suppression.objects.enter(
         recipient_of(email),
         tenant=email.tenant,
-        topic=email.topic,
+        topic=topic,
         reason=SuppressionReason.UNSUBSCRIBED,
         source=email,
     )
     if is_new:
-        afterwards.note_unsubscribed(email, at=timezone.now(), topic=email.topic)
+        afterwards.note_unsubscribed(email, at=timezone.now(), topic=topic)
     return entry
 
 
@@ -80,15 +82,18 @@ def apply_report(email: EmailLog, report: Report, *, is_hard: bool = False) -> b
     """Store what a report says of one recipient, and keep mail from whom it says must get none.
 
     Call it for reports that are proven to be about ``email``, and those alone: anybody can
-    write one. ``is_hard`` says of a bounce that the address is at fault for good. A test
-    message changes, but suppresses nobody.
+    write one. ``is_hard`` says of a bounce that the address is at fault for good; of others
+    several rest it for a while (:mod:`delivery.soft_bounces`). Their ``data`` says ``bounce_type``
+    (``hard`` or ``soft``) and, where it is known, ``status_code``. A test message changes, but
+    suppresses nobody.
 
     Raises:
         Conflict: the message is being sent at this moment; ask again.
     """
     is_news = afterwards.note(email, report)
-    reason = _reason_of(report, is_hard=is_hard)
-    if is_news and reason and email.mode == Mode.LIVE:
+    if not is_news or email.mode != Mode.LIVE:
+        return is_news
+    if reason := _reason_of(report, is_hard=is_hard):
         Suppression.objects.enter(
             normalized(Address(report.recipient)),
             tenant=email.tenant,
@@ -96,6 +101,8 @@ def apply_report(email: EmailLog, report: Report, *, is_hard: bool = False) -> b
             reason=reason,
             source=email,
         )
+    elif report.kind == EventType.BOUNCED and soft_bounces.is_about_mailbox(report.data):
+        soft_bounces.rest_if_needed(email, recipient=report.recipient, at=report.at)
     return is_news
 
 
@@ -108,28 +115,25 @@ def _reason_of(report: Report, *, is_hard: bool) -> str:
 
 def subscribe_again(email: EmailLog) -> None:
     """Take back an unsubscription of the message's topic; other reasons stay in force."""
-    unsubscriptions_of(email).delete()
-
-
-def is_unsubscribed(email: EmailLog) -> bool:
-    """Tell whether the recipient could take an unsubscription of the topic back."""
-    return unsubscriptions_of(email).exists()
-
-
-def is_suppressed(email: EmailLog) -> bool:
-    """Tell whether the recipient gets no more mail on the topic, for whatever reason."""
-    key, topics = recipient_of(email), {email.topic} - {""}
-    return key in Suppression.objects.covering(
-        [key], tenant=email.tenant, topics=topics, at=timezone.now()
-    )
-
-
-def unsubscriptions_of(email: EmailLog) -> SuppressionQuerySet:
-    return Suppression.objects.for_tenant(email.tenant).filter(
+    Suppression.objects.for_tenant(email.tenant).filter(
         address=recipient_of(email),
-        topic=email.topic,
+        topic=left_topic(email),
         reason=SuppressionReason.UNSUBSCRIBED,
+    ).delete()
+
+
+def suppression_of(email: EmailLog) -> Suppression | None:
+    """Return the widest entry that keeps mail on the message's topic from its recipient."""
+    key = recipient_of(email)
+    found = Suppression.objects.widest(
+        [key], tenant=email.tenant, topics=[left_topic(email)], at=timezone.now()
     )
+    return found.get(key)
+
+
+def left_topic(email: EmailLog) -> str:
+    """Return what unsubscribing by the message stops: its topic, never all mail."""
+    return email.topic or BULK_TOPIC
 
 
 def recipient_of(email: EmailLog) -> str:

@@ -18,10 +18,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from tenants import services
+from tenants import admin_jobs, services
 from tenants.admin_base import OneTenantForm, TenantAdmin
 from tenants.models import APIKey, Membership, Role, Tenant
 from tenants.scopes import ALL_SCOPES, SCOPES
+
+__all__ = ["admin_jobs"]
 
 
 @admin.register(Tenant)

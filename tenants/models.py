@@ -15,6 +15,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from common.ids import uuid7
 from tenants.scopes import ALL_SCOPES, covers
 
 
@@ -238,3 +239,95 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key_digest[:8]} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class JobStatus(models.TextChoices):
+    QUEUED = "queued", _("waiting")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class BackgroundJobQuerySet(models.QuerySet["BackgroundJob"]):
+    def for_tenant(self, tenant: Tenant) -> Self:
+        return self.filter(tenant=tenant)
+
+    def waiting(self, *, at: datetime) -> Self:
+        """Jobs that a worker may take: new ones, and those whose worker is gone."""
+        lost = models.Q(status=JobStatus.RUNNING, leased_until__lt=at)
+        return self.filter(models.Q(status=JobStatus.QUEUED) | lost)
+
+
+class BackgroundJob(models.Model):
+    """Work that takes longer than a request; how it is done stands in ``tenants.background``."""
+
+    public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    kind = models.CharField(_("kind"), max_length=50)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    status = models.CharField(
+        _("status"), max_length=9, choices=JobStatus, default=JobStatus.QUEUED
+    )
+    total = models.PositiveIntegerField(null=True, help_text="Empty: not counted yet.")
+    done = models.PositiveIntegerField(default=0)
+    params = models.JSONField(default=dict, help_text="What was asked for.")
+    state = models.JSONField(default=dict, help_text="Where to go on, besides ``done``.")
+    result = models.JSONField(default=dict, help_text="Counts, by the kind's own names.")
+    error = models.CharField(_("error"), max_length=50, blank=True)
+    input_path = models.CharField(max_length=255, blank=True)
+    output_parts = models.PositiveIntegerField(default=0)
+    output_name = models.CharField(max_length=100, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    strikes = models.PositiveSmallIntegerField(
+        default=0, help_text="How often a worker took it and got nowhere."
+    )
+    lease_token = models.CharField(max_length=32, blank=True)
+    leased_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, db_index=True)
+    updated_at = models.DateTimeField(_("updated at"), default=timezone.now)
+
+    objects = BackgroundJobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("background job")
+        verbose_name_plural = _("background jobs")
+        indexes = [models.Index(fields=["status", "updated_at"], name="job_waiting")]
+
+    def __str__(self) -> str:
+        return str(_("Job %(number)s") % {"number": self.pk})
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in (JobStatus.QUEUED, JobStatus.RUNNING)
+
+    @property
+    def percent(self) -> int | None:
+        """How far it is; None while nobody knows."""
+        if self.total is None:
+            return None
+        return min(self.done * 100 // self.total, 100) if self.total else 100
+
+
+class JobProblem(models.Model):
+    """A line, or another numbered piece of a job's work, that was refused."""
+
+    job = models.ForeignKey(BackgroundJob, models.CASCADE, related_name="problems")
+    line = models.PositiveIntegerField()
+    value = models.CharField(max_length=320, blank=True)
+    code = models.CharField(max_length=30)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "line"], name="problem_once_a_line")]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.code}"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.core.files.base import File
 from django.core.validators import validate_slug
+from django.db import transaction
 from django.utils import timezone
 
 from common.errors import Conflict, Refused
-from tenants.models import APIKey, Membership, Mode, Role, Tenant
+from tenants import background
+from tenants.models import APIKey, BackgroundJob, JobStatus, Membership, Mode, Role, Tenant
 from tenants.rates import parse_rate
 from tenants.scopes import ALL_SCOPES, SCOPES
 from tenants.signals import tenant_created
@@ -95,3 +99,55 @@ def revoke_key(prefix: str) -> APIKey:
         )
     found[0].revoke(at=timezone.now())
     return found[0]
+
+
+def start_job(
+    kind: str,
+    *,
+    tenant: Tenant,
+    created_by: User | None,
+    params: Mapping[str, Any] | None = None,
+    input_file: File[bytes] | None = None,
+    output_name: str = "",
+) -> BackgroundJob:
+    """Store a background job of a registered kind and ring for it after the commit.
+
+    ``output_name`` is the file name under which people get what it makes.
+    """
+    job = BackgroundJob(
+        tenant=tenant,
+        kind=kind,
+        created_by=created_by,
+        params=dict(params or {}),
+        output_name=output_name,
+    )
+    if input_file is not None:
+        background.keep_input(job, input_file)
+    try:
+        job.save()
+    except BaseException:
+        background.remove_files(job)
+        raise
+    transaction.on_commit(background.ring, robust=True)
+    return job
+
+
+def cancel_job(job: BackgroundJob, *, at: datetime) -> None:
+    """Stop the job: at once while it waits, else at its next step.
+
+    Raises:
+        Conflict: it is over.
+    """
+    jobs = BackgroundJob.objects.filter(pk=job.pk)
+    ended = jobs.filter(status=JobStatus.QUEUED).update(
+        status=JobStatus.CANCELLED,
+        finished_at=at,
+        updated_at=at,
+        cancel_requested=True,
+        input_path="",
+        output_parts=0,
+    )
+    if ended:
+        background.remove_files(job)
+    elif not jobs.filter(status=JobStatus.RUNNING).update(cancel_requested=True):
+        raise Conflict("This job is over.")

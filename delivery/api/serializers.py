@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -201,3 +203,8 @@ class NewSuppressionSerializer(StrictSerializer):
     topic = Text(required=False, allow_null=True, allow_blank=True, max_length=50)
     reason = serializers.ChoiceField(SuppressionReason.choices, default=SuppressionReason.MANUAL)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+    def validate_expires_at(self, value: datetime | None) -> datetime | None:
+        if value is not None and value <= timezone.now():
+            raise serializers.ValidationError("This time has passed.", code="past")
+        return value

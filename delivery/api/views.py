@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from common.addresses import normalized, parse_address
+from common.api.errors import BadQuery
 from common.api.serializers import shared
 from common.errors import Refused
 from delivery import acceptance, bulk, services, submission
@@ -131,7 +132,9 @@ class SendBulkView(IdempotentMixin, APIView):
         return work
 
 
-TOPIC = OpenApiParameter("topic", str, description="Only the entry of this topic.")
+TOPIC = OpenApiParameter(
+    "topic", str, description="Only the entry of this topic; empty: only that for all mail."
+)
 ENTRY = OpenApiExample(
     "A complaint",
     value={
@@ -213,6 +216,9 @@ class SuppressionViewSet(mixins.ListModelMixin, TenantViewSet[Suppression]):
         return Response(serializers.SuppressionSerializer(entry).data)
 
     def entries_of(self, address: str) -> QuerySet[Suppression]:
+        # A parameter misspelt must not remove more than was meant.
+        if unknown := sorted(set(self.request.query_params) - {"topic"}):
+            raise BadQuery({unknown[0]: [f"There is no such parameter: {unknown[0]}."]})
         try:
             key = normalized(parse_address(address, attr="address"))
         except Refused:

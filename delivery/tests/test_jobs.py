@@ -503,6 +503,57 @@ def test_a_recipient_suppressed_after_acceptance_gets_nothing(account, server, t
     assert (email.status, email.error_code, server.connections) == ("failed", "suppressed", [])
 
 
+def test_what_was_not_sent_says_why_since_when_and_about_what(account, server, tenant):
+    email = queue(account)
+    entry = Suppression.objects.create(tenant=tenant, address=ANA, reason="complaint")
+
+    drained(email)
+
+    event = email.events.get(type="failed")
+    assert event.data == {
+        "reason": "suppressed",
+        "suppression_reason": "complaint",
+        "topic": None,
+        "since": entry.created_at.isoformat(timespec="seconds"),
+    }
+    assert "complaint" in email.error_message
+
+
+@pytest.mark.parametrize("path", ["scheduled", "retried", "test"])
+def test_every_way_to_the_wire_asks_just_before(account, server, tenant, path):
+    soon = timezone.now() + timedelta(hours=1)
+    server.on("RCPT", "450 4.2.0 busy")
+    own = {"scheduled": {"send_at": soon}, "test": {"mode": "test"}}.get(path, {})
+    email = queue(account, **own)
+    if path == "retried":
+        assert drained(email).retry_count == 1
+    connections = len(server.connections)
+    Suppression.objects.create(tenant=tenant, address=ANA, reason="manual")
+
+    drained_later(email)
+
+    assert (email.status, email.error_code) == ("failed", "suppressed")
+    assert len(server.connections) == connections
+    assert server.messages == []
+
+
+def test_bulk_mail_leaves_out_who_unsubscribed_after_it_was_accepted(api, account, server, tenant):
+    make_template(tenant, "news", subject="News", template_type="newsletter", html="x")
+    body = {"template_id": "news", "recipient_list": [ANA, BOB]}
+    batch = api.post(
+        "/api/v1/emails/send-bulk", body | {"from_account": account.email_address}
+    ).json()
+    Suppression.objects.create(
+        tenant=tenant, address=ANA, topic="newsletter", reason="unsubscribed"
+    )
+
+    jobs.drain_account(account.pk)
+
+    rows = dict(EmailLog.objects.values_list("to_address", "status"))
+    assert batch["accepted"] == 2
+    assert (rows, recipients(server)) == ({ANA: "failed", BOB: "sent"}, [BOB])
+
+
 def test_a_copy_suppressed_after_acceptance_is_left_out(account, server, tenant):
     email = queue(account, cc=["carl@example.com"], bcc=["dora@example.com"])
     Suppression.objects.create(tenant=tenant, address="dora@example.com", reason="complaint")
@@ -510,6 +561,8 @@ def test_a_copy_suppressed_after_acceptance_is_left_out(account, server, tenant)
     drained(email)
 
     assert (email.status, recipients(server)) == ("sent", [ANA, "carl@example.com"])
+    left_out = email.events.get(type="sent").data["left_out"]
+    assert left_out["dora@example.com"]["suppression_reason"] == "complaint"
 
 
 def test_another_tenants_or_topics_suppression_stops_nothing(account, tenant, other_tenant):

@@ -17,6 +17,7 @@ from common.tests.smtp_server import DROP, ScriptedServer
 from delivery import jobs, limits
 from delivery.ledger import Ledger
 from delivery.models import AccountUsage, Suppression
+from delivery.services import suppress
 from delivery.tests.sending import ANA, account_at, drained, queue, queue_many
 from logs.models import EmailLog
 from tests.servers.waiting import until
@@ -285,6 +286,19 @@ def test_the_fallback_takes_no_more_than_its_own_limit(account, other, server):
 
     assert statuses(account) == ["queued"] * 2 + ["sent"] * 3
     assert jobs.accounts_to_ring(at=timezone.now()) == {}
+
+
+def test_the_fallback_carries_nothing_to_whom_may_not_be_mailed_any_more(
+    account, other, server, tenant
+):
+    queue_many(account, 5)
+    suppress("r4@example.com", tenant=tenant)
+
+    jobs.drain_account(account.pk)
+
+    last = account.emails.get(to_address="r4@example.com")
+    assert (last.status, last.error_code) == ("failed", "suppressed")
+    assert len(server.messages) == 4
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"paused_at": NOON}])

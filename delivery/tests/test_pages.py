@@ -9,6 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from common.addresses import Address
+from common.errors import RefusedTogether
+from delivery import topics
 from delivery.models import Suppression
 from delivery.services import submit, suppress
 from delivery.submission import Message
@@ -95,12 +97,35 @@ def test_the_same_page_takes_an_unsubscription_back(path):
     assert not Suppression.objects.exists()
 
 
-def test_the_page_speaks_the_tenants_language_and_runs_no_script(path):
-    page = Client().get(path, headers={"Accept-Language": "en"})
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "pt"),
+        ("fr", "pt"),
+        ("en-GB,en;q=0.9", "en"),
+        ("pt-BR,pt;q=0.8", "pt-br"),
+        ("fr;q=0.9, en;q=0.2", "en"),
+        ("en;q=0.2, pt-PT;q=0.9", "pt"),
+        ("*", "pt"),
+        ("\xff;;;q=x", "pt"),
+    ],
+)
+def test_the_page_speaks_the_readers_language_else_the_tenants(path, accepted, language):
+    page = Client().get(path, headers={"Accept-Language": accepted})
 
-    assert page.headers["Content-Language"] == "pt"
-    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert page.headers["Content-Language"] == language
+    assert f'<html lang="{language}">' in page.content.decode()
+    assert "Accept-Language" in page.headers["Vary"]
+
+
+def test_the_page_runs_no_script_and_sends_nothing_elsewhere(path):
+    page = Client().get(path)
+
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
     assert b"<script" not in page.content
+    assert page.headers["Referrer-Policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize("change", [lambda t: t[:-2] + "AA", lambda t: "x", lambda t: t + "A"])
@@ -122,3 +147,102 @@ def test_somebody_whom_staff_suppressed_is_told_so_and_can_not_come_back_by_hims
     assert 'value="subscribe"' not in page
     assert 'value="One-Click"' not in page
     assert Suppression.objects.count() == 1
+
+
+def test_a_post_as_gmail_sends_it_unsubscribes(path):
+    """Gmail posts multipart/form-data; RFC 8058 section 3.2 allows both."""
+    lines = ["--b", 'Content-Disposition: form-data; name="List-Unsubscribe"', "", "One-Click"]
+    body = "\r\n".join([*lines, "--b--", ""])
+
+    answer = Client(enforce_csrf_checks=True).post(
+        path, body, content_type="multipart/form-data; boundary=b"
+    )
+
+    assert answer.status_code == 200
+    assert Suppression.objects.get().reason == "unsubscribed"
+
+
+def test_a_form_post_without_any_cookie_or_language_unsubscribes(path):
+    answer = Client(enforce_csrf_checks=True).post(
+        path,
+        "List-Unsubscribe=One-Click",
+        content_type="application/x-www-form-urlencoded",
+        headers={"User-Agent": "Google-Mail-Unsubscribe"},
+    )
+
+    assert answer.status_code == 200
+    assert Suppression.objects.get().topic == "newsletter"
+
+
+def test_the_page_names_the_topic_in_words(path):
+    english = Client().get(path, headers={"Accept-Language": "en"}).content.decode()
+
+    assert '<p class="topic">Newsletter</p>' in english
+
+
+def test_an_unknown_topic_is_named_as_its_author_wrote_it():
+    assert topics.in_words("stock_alerts-daily") == "Stock alerts daily"
+
+
+def test_an_unsubscriber_still_gets_order_confirmations(tenant, account, path):
+    make_template(tenant, "order", subject="Order", html="x", template_type="transactional")
+    Client().post(path, ONE_CLICK)
+    to = Address("ana@example.com")
+
+    email = submit(
+        Message(to=to, template="order", from_account=account.pk), tenant=tenant, mode="live"
+    )
+    with pytest.raises(RefusedTogether):
+        submit(Message(to=to, template="news", from_account=account.pk), tenant=tenant, mode="live")
+
+    assert email.status == "queued"
+
+
+def test_a_message_without_a_type_that_asks_leaves_bulk_mail_alone(tenant, account):
+    make_template(tenant, "invite", subject="x", html="<a href='{{ unsubscribe_url }}'>x</a>")
+    to = Address("ana@example.com")
+    message = Message(to=to, template="invite", from_account=account.pk)
+    email = submit(message, tenant=tenant, mode="live")
+    path = "/u/" + unsubscribe_url(email.tracking_id).rpartition("/")[2]
+
+    Client().post(path, ONE_CLICK)
+    plain = Message(to=to, subject="Order", text="x", from_account=account.pk)
+
+    assert Suppression.objects.get().topic == "bulk"
+    assert submit(plain, tenant=tenant, mode="live").status == "queued"
+
+
+def test_an_entry_for_all_mail_refuses_all(tenant, account):
+    suppress("ana@example.com", tenant=tenant)
+    make_template(tenant, "order", subject="Order", html="x", template_type="transactional")
+    to = Address("ana@example.com")
+
+    for message in (
+        Message(to=to, template="order", from_account=account.pk),
+        Message(to=to, subject="Order", text="x", from_account=account.pk),
+    ):
+        with pytest.raises(RefusedTogether):
+            submit(message, tenant=tenant, mode="live")
+
+
+def test_a_scanner_that_tries_everything_but_post_changes_nothing(path):
+    scanner = Client()
+
+    statuses = [
+        scanner.generic(method, f"{path}?List-Unsubscribe=One-Click").status_code
+        for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
+    ]
+
+    assert statuses == [200, 200, 405, 405, 405, 405]
+    assert not Suppression.objects.exists()
+
+
+def test_who_gets_no_mail_at_all_is_not_offered_a_way_back_from_one_topic(tenant, path):
+    browser = Client(headers={"Accept-Language": "en"})
+    browser.post(path, ONE_CLICK)
+    suppress("ana@example.com", tenant=tenant)
+
+    page = browser.get(path).content.decode()
+
+    assert "You get no mail" in page
+    assert "<button" not in page

@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import EmailAccount
-from delivery import jobs
+from delivery import jobs, soft_bounces
 from delivery.status import account_queues
-from delivery.tests.sending import account_at, queue
+from delivery.tests.sending import ANA, account_at, queue
 from logs import claiming, transitions
 from logs.models import EmailLog, Lease
 from tenants.models import Mode
@@ -156,3 +156,15 @@ def test_queues_are_counted_in_the_claims_index_no_further_than_the_bound(accoun
     found = selects(lambda: account_queues(at=timezone.now()))
 
     assert_by_index([sql for sql in found if "UNION ALL" in sql], index="email_claim")
+
+
+def test_a_soft_bounce_looks_at_the_recipients_newest_messages_alone(account, tenant):
+    EmailLog.objects.filter(pk__lte=EmailLog.objects.first().pk + ROWS).update(
+        to_address="rui@example.com"
+    )
+    now = timezone.now()
+
+    found = selects(lambda: soft_bounces._bad_days(ANA, tenant=tenant, at=now))
+
+    assert_by_index(found[:1], index="email_by_recipient")
+    assert f"LIMIT {soft_bounces.LOOKED_AT}" in found[0]

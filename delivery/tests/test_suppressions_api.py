@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from django.utils import timezone
 
+from conftest import client_of
 from delivery.models import Suppression
 from delivery.services import suppress
 
@@ -132,3 +133,80 @@ def test_fifty_rows_cost_as_many_queries_as_one(api, tenant, django_assert_num_q
 
     with django_assert_num_queries(2):
         assert len(api.get(URL).json()["results"]) == 50
+
+
+def test_a_body_may_name_topic_reason_and_end(api):
+    ends = (timezone.now() + timedelta(days=7)).replace(microsecond=0)
+    body = {"address": "ana@example.com", "topic": "news", "reason": "complaint"}
+
+    added = api.post(URL, body | {"expires_at": ends.isoformat()})
+
+    entry = Suppression.objects.get()
+    assert added.status_code == 201
+    assert (entry.topic, entry.reason, entry.expires_at) == ("news", "complaint", ends)
+
+
+def test_an_end_that_has_passed_is_refused(api):
+    response = api.post(URL, {"address": "ana@example.com", "expires_at": "2020-01-01T00:00:00Z"})
+
+    error = response.json()["errors"][0]
+    assert response.status_code == 422
+    assert (error["code"], error["attr"]) == ("past", "expires_at")
+
+
+def test_entries_in_force_and_ended_ones_are_listed_apart(api, tenant):
+    now = timezone.now()
+    suppress("ended@example.com", tenant=tenant, expires_at=now - timedelta(seconds=1))
+    suppress("ending@example.com", tenant=tenant, expires_at=now + timedelta(days=1))
+    suppress("lasting@example.com", tenant=tenant, topic="news")
+
+    def addresses(query: str) -> list[str]:
+        return sorted(row["address"] for row in api.get(f"{URL}?{query}").json()["results"])
+
+    assert addresses("in_force=true") == ["ending@example.com", "lasting@example.com"]
+    assert addresses("in_force=false") == ["ended@example.com"]
+    assert addresses("topic=news") == ["lasting@example.com"]
+    assert api.get(f"{URL}?in_force=perhaps").status_code == 400
+
+
+def test_a_misspelt_topic_removes_nothing(api, tenant):
+    suppress("ana@example.com", tenant=tenant)
+
+    response = api.delete(f"{URL}/ana@example.com?topics=news")
+
+    assert response.status_code == 400
+    assert Suppression.objects.count() == 1
+
+
+def test_removing_without_a_topic_removes_all_and_with_an_empty_one_that_for_all_mail(api, tenant):
+    for topic in ("", "news", "offers"):
+        suppress("ana@example.com", tenant=tenant, topic=topic)
+
+    api.delete(f"{URL}/ana@example.com?topic=")
+    left = set(Suppression.objects.values_list("topic", flat=True))
+    api.delete(f"{URL}/ana@example.com")
+
+    assert left == {"news", "offers"}
+    assert not Suppression.objects.exists()
+
+
+def test_another_tenants_entry_is_as_unknown_as_any(api, other_api):
+    api.post(URL, {"address": "ana@example.com"})
+
+    theirs = other_api.get(f"{URL}/ana@example.com")
+    nobodys = other_api.get(f"{URL}/nobody@example.com")
+
+    assert (theirs.status_code, theirs.json()) == (404, nobodys.json())
+
+
+@pytest.mark.parametrize(("scope", "may"), [("suppressions:write", True), ("emails:send", False)])
+def test_the_scope_covers_reading_and_writing(tenant, scope, may):
+    client = client_of(tenant, scopes=[scope])
+
+    answers = [
+        client.get(URL).status_code,
+        client.post(URL, {"address": "ana@example.com"}).status_code,
+        client.delete(f"{URL}/ana@example.com").status_code,
+    ]
+
+    assert answers == ([200, 201, 204] if may else [403, 403, 403])

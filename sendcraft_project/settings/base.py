@@ -197,6 +197,8 @@ CELERY_BEAT_SCHEDULE = {
     "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},
+    "ring-for-jobs": {"task": "tenants.ring_for_jobs", "schedule": 10.0},
+    "purge-jobs": {"task": "tenants.purge_jobs", "schedule": 3600.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
