@@ -117,7 +117,7 @@ def has_recovered(before: WebhookEndpoint, after: WebhookEndpoint, *, at: dateti
 
 
 def hurry(endpoint: WebhookEndpoint, *, at: datetime) -> bool:
-    """Make waiting deliveries due, the longest planned first to go; True while more may wait."""
+    """Make up to 1,000 waiting deliveries due, the next first; True while more may wait."""
     waiting = WebhookDelivery.objects.filter(
         endpoint=endpoint, status=DeliveryStatus.PENDING, next_attempt_at__gt=at
     )

@@ -34,7 +34,7 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
 
     def free(self, *, at: datetime) -> Self:
         """Those that no worker holds."""
-        return self.filter(Q(leased_until=None) | Q(leased_until__lte=at))
+        return self.filter(Q(lease_token="") | Q(leased_until__lte=at))
 
     def ready(self, *, at: datetime) -> Self:
         """Those that may be sent to now and for which something is due."""

@@ -84,7 +84,7 @@ class Service:
         before, row = self._endpoint, await in_thread(self._store, attempts)
         if row is None:
             return False
-        self._endpoint, at = row, self._watch.now()
+        self._endpoint, at = row, self._watch.asked_at
         self._is_resting = row.held_until is not None and row.held_until > at
         if claims.has_recovered(before, row, at=at):
             while await in_thread(claims.hurry, row, at=at):
@@ -104,14 +104,14 @@ class Watch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._told, self._since = datetime.now(UTC), time.monotonic()
+        self.asked_at, self._since = datetime.now(UTC), time.monotonic()
 
     def ask(self) -> datetime:
-        self._told, self._since = self._clock.now(), time.monotonic()
-        return self._told
+        self.asked_at, self._since = self._clock.now(), time.monotonic()
+        return self.asked_at
 
     def now(self) -> datetime:
-        return self._told + timedelta(seconds=time.monotonic() - self._since)
+        return self.asked_at + timedelta(seconds=time.monotonic() - self._since)
 
 
 def _answer_of(task: asyncio.Task[Answer]) -> Answer:
