@@ -37,6 +37,13 @@ BROKEN = "The server did not answer in HTTP, or broke off."
 NO_ANSWER = "No HTTP answer came from this host."
 """All that is told where an address is not public: the same, whatever listens there."""
 
+FAILURES = (
+    HostRefused,
+    HostUnreachable,
+    TimeoutError,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _checked: ContextVar[Sequence[Address]] = ContextVar("checked", default=())
 
@@ -116,12 +123,12 @@ class Sender:
     async def post(self, request: Request, *, seconds: float = DEADLINE) -> Answer:
         """Return what came of it; never raises for what the other side does or is."""
         began = time.monotonic()
+        _checked.set(())
         try:
             answer = await self._post(request, seconds=seconds)
-        except (HostRefused, HostUnreachable) as error:
-            answer = Answer(error=error.detail)
-        except TimeoutError:
-            answer = Answer(error=TOO_SLOW)
+        except FAILURES as error:
+            is_public = all(network.is_public(address.ip) for address in _checked.get())
+            answer = Answer(error=_told(error) if is_public else NO_ANSWER)
         return replace(answer, latency_ms=round((time.monotonic() - began) * 1000))
 
     async def _post(self, request: Request, *, seconds: float) -> Answer:
@@ -131,11 +138,7 @@ class Sender:
                 url.raw_host.decode("ascii"), url.port or PORTS[url.scheme], policy=self._policy()
             )
             _checked.set(addresses)
-            try:
-                return await self._exchange(url, request, limit=limit)
-            except (HostUnreachable, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
-                is_public = all(network.is_public(address.ip) for address in addresses)
-                return Answer(error=_told(error) if is_public else NO_ANSWER)
+            return await self._exchange(url, request, limit=limit)
 
     async def _exchange(
         self, url: httpx2.URL, request: Request, *, limit: asyncio.Timeout
@@ -199,8 +202,10 @@ async def _beginning(got: httpcore2.Response, *, over_at: float) -> str:
 
 def _told(error: Exception) -> str:
     """Return what may be said of a public host; the words of its server never are."""
-    if isinstance(error, HostUnreachable):
+    if isinstance(error, HostRefused | HostUnreachable):
         return error.detail
+    if isinstance(error, TimeoutError):
+        return TOO_SLOW
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"The server's certificate is not valid: {cause.verify_message}."
