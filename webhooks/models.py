@@ -91,7 +91,7 @@ class WebhookEndpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.description or self.url
+        return self.description or self.host
 
     @property
     def host(self) -> str:

@@ -138,11 +138,16 @@ def create_endpoint(
     endpoint.secret = signing.make_secret()
     with transaction.atomic():
         Tenant.objects.select_for_update().get(pk=tenant.pk)  # two at once could pass the limit
-        if WebhookEndpoint.objects.for_tenant(tenant).count() >= MOST_ENDPOINTS:
+        if is_full(tenant):
             raise Refused(f"A tenant has up to {MOST_ENDPOINTS} webhooks.", code="too_many")
         endpoint.save()
     logger.info("webhook created", extra={"webhook": endpoint.pk})
     return endpoint
+
+
+def is_full(tenant: Tenant) -> bool:
+    """Tell whether the tenant has as many endpoints as it may have."""
+    return WebhookEndpoint.objects.for_tenant(tenant).count() >= MOST_ENDPOINTS
 
 
 def update_endpoint(endpoint: WebhookEndpoint, *, changes: Mapping[str, Any]) -> WebhookEndpoint:
