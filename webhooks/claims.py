@@ -24,8 +24,8 @@ from webhooks.models import (
 from webhooks.providers.http import Answer
 
 logger = logging.getLogger(__name__)
-LEASE = timedelta(seconds=60)
-"""Longer than one attempt takes; renewed with each result."""
+LEASE = timedelta(seconds=30)
+"""Twice as long as an attempt may take; renewed with each result."""
 PAUSE = timedelta(seconds=5)
 """How long a failing endpoint is left alone after each try."""
 LONGEST_HOLD = timedelta(hours=1)
