@@ -278,7 +278,7 @@ class WebhookDeliveryAdmin(TenantAdmin):
             },
         ),
         (_("Answer"), {"fields": ["response_status", "error", "answered"]}),
-        (_("Payload"), {"fields": ["sent"]}),
+        (_("What was sent"), {"fields": ["sent"]}),
         (_("Details"), {"fields": ["public_id", "event_id", "tracking_id"]}),
     ]  # fmt: skip
     readonly_fields = [name for _title, options in fieldsets for name in options["fields"]]
@@ -301,7 +301,7 @@ class WebhookDeliveryAdmin(TenantAdmin):
     def status_label(self, delivery: WebhookDelivery) -> tuple[str, str]:
         return delivery.status, delivery.get_status_display()
 
-    @admin.display(description=_("payload"))
+    @admin.display(description=_("sent body"))
     def sent(self, delivery: WebhookDelivery) -> SafeString:
         body = json.loads(delivery.payload)
         return format_html(PRE, json.dumps(body, ensure_ascii=False, indent=2))

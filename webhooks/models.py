@@ -139,7 +139,7 @@ class WebhookDelivery(models.Model):
     event_id = models.UUIDField(_("event"), default=uuid7, editable=False)
     type = models.CharField(_("type"), max_length=40)
     tracking_id = models.UUIDField(_("message"), null=True, editable=False)
-    payload = models.TextField(_("payload"))
+    payload = models.TextField(_("sent body"))
     status = models.CharField(
         _("status"), max_length=10, choices=DeliveryStatus, default=DeliveryStatus.PENDING
     )

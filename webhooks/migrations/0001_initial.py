@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('event_id', models.UUIDField(default=common.ids.uuid7, editable=False, verbose_name='event')),
                 ('type', models.CharField(max_length=40, verbose_name='type')),
                 ('tracking_id', models.UUIDField(editable=False, null=True, verbose_name='message')),
-                ('payload', models.TextField(verbose_name='payload')),
+                ('payload', models.TextField(verbose_name='sent body')),
                 ('status', models.CharField(choices=[('pending', 'pending'), ('delivered', 'delivered'), ('failed', 'failed')], default='pending', max_length=10, verbose_name='status')),
                 ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
                 ('tries', models.PositiveIntegerField(default=0, editable=False)),
