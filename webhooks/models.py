@@ -133,8 +133,14 @@ class WebhookDelivery(models.Model):
 
     public_id = models.UUIDField(default=uuid7, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    # Unchecked by the database: an endpoint that is deleted at this moment must not break the
+    # transaction of an event, nor that transaction hold up who has the endpoint's row.
     endpoint = models.ForeignKey(
-        WebhookEndpoint, models.CASCADE, related_name="deliveries", verbose_name=_("webhook")
+        WebhookEndpoint,
+        models.CASCADE,
+        db_constraint=False,
+        related_name="deliveries",
+        verbose_name=_("webhook"),
     )
     event_id = models.UUIDField(_("event"), default=uuid7, editable=False)
     type = models.CharField(_("type"), max_length=40)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from logs import afterwards, transitions
 from logs.afterwards import Report
@@ -16,8 +17,9 @@ from logs.models import EmailEvent, EmailLog, EventType
 from logs.tests.builders import NOON, an_email, claimed
 from logs.transitions import Outcome, event_of
 from tests.factories import make_template
+from webhooks import jobs
 from webhooks.events import COLUMNS, TYPES
-from webhooks.models import WebhookDelivery
+from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.tests.telling import endpoint_at
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +179,23 @@ def test_an_event_that_is_rolled_back_leaves_no_delivery(tenant):
         transaction.set_rollback(True)
 
     assert WebhookDelivery.objects.count() == EmailEvent.objects.count() == 0
+
+
+def test_a_webhook_that_is_deleted_at_that_moment_breaks_no_event(tenant):
+    endpoint_at(URL, tenant=tenant)
+    email = an_email(tenant)
+
+    def delete_first(execute, sql, params, many, context):
+        if sql.startswith("INSERT INTO") and "webhooks_webhookdelivery" in sql:
+            WebhookEndpoint.objects.all().delete()
+        return execute(sql, params, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(delete_first):
+        transitions.write([event_of(email, EventType.SENT, at=NOON)])
+
+    assert EmailEvent.objects.count() == 1
+    assert not WebhookEndpoint.objects.exists()
+    assert jobs.purge(at=timezone.now() + timedelta(days=91)) == 1
 
 
 def test_half_a_character_in_metadata_breaks_nothing(tenant):
