@@ -164,7 +164,9 @@ def update_endpoint(endpoint: WebhookEndpoint, *, changes: Mapping[str, Any]) ->
         row = _held(endpoint)
         is_anew = checked.get("url", row.url) != row.url
         is_anew |= checked.get("is_active", row.is_active) and not row.is_active
-        for name, value in (checked | (claims.ON if is_anew else {})).items():
+        is_on = checked.get("is_active", row.is_active)
+        fresh = (claims.ON if is_on else claims.WELL) if is_anew else {}
+        for name, value in (checked | fresh).items():
             setattr(row, name, value)
         row.save(update_fields=[*CHANGEABLE, *claims.STATE, "updated_at"])
         if is_anew and row.is_active:

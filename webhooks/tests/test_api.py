@@ -331,6 +331,7 @@ def test_an_endpoint_that_was_switched_off_says_why_until_it_is_on_again(api, te
     endpoint = endpoint_at(URL, tenant=tenant)
     WebhookEndpoint.objects.update(is_active=False, off_reason="gone", off_at=timezone.now())
 
+    api.patch(path_of(endpoint), {"url": URL + "/moved"})
     off = api.get(path_of(endpoint)).json()
     on = api.patch(path_of(endpoint), {"is_active": True}).json()
 
