@@ -159,12 +159,11 @@ def update_endpoint(endpoint: WebhookEndpoint, *, changes: Mapping[str, Any]) ->
         Refused: as for ``create_endpoint``.
         Conflict: the endpoint is gone.
     """
-    checked = check_changes(changes)
+    checked = _checked(changes)
     with transaction.atomic():
         row = _held(endpoint)
-        is_anew = checked.get("url", row.url) != row.url
-        is_anew |= checked.get("is_active", row.is_active) and not row.is_active
         is_on = checked.get("is_active", row.is_active)
+        is_anew = (is_on and not row.is_active) or checked.get("url", row.url) != row.url
         fresh = (claims.ON if is_on else claims.WELL) if is_anew else {}
         for name, value in (checked | fresh).items():
             setattr(row, name, value)
@@ -177,7 +176,7 @@ def update_endpoint(endpoint: WebhookEndpoint, *, changes: Mapping[str, Any]) ->
 CHANGEABLE = ("url", "events", "description", "is_active")
 
 
-def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the changes as they are stored; raises as ``update_endpoint``."""
     checked = {name: changes[name] for name in CHANGEABLE if name in changes}
     if "url" in checked:
