@@ -1,5 +1,10 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class ProjectConfig(AppConfig):
     name = "sendcraft_project"
+
+    def ready(self) -> None:
+        import_module("sendcraft_project.connections")

@@ -19,6 +19,7 @@ from logs.models import EmailLog, EmailStatus
 from sendcraft_project.navigation import list_address
 from tenants.models import Tenant
 from tenants.roles import tenants_of
+from webhooks.models import WebhookEndpoint
 
 ROWS = 20
 MOST = 10_000
@@ -46,6 +47,7 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "day": day_cards(figures, messages=list_address("logs.EmailLog", request=request)),
         "paused": paused_accounts(tenants),
         "triage_notices": trouble.notices(tenants),
+        "webhooks_off": switched_off_webhooks(tenants),
         "now": now_cards(tenants, request=request),
         "by_tenant": table(tenants, figures) if len(tenants) > 1 else None,
     }
@@ -55,6 +57,12 @@ def paused_accounts(tenants: Sequence[Tenant]) -> list[EmailAccount]:
     """Return the first paused accounts, the latest pause first."""
     rows = EmailAccount.objects.filter(domain__tenant__in=tenants, paused_at__isnull=False)
     return list(rows.order_by("-paused_at")[:ROWS])
+
+
+def switched_off_webhooks(tenants: Sequence[Tenant]) -> list[WebhookEndpoint]:
+    """Return the first webhooks that we switched off, the latest first."""
+    off = WebhookEndpoint.objects.filter(tenant__in=tenants, is_active=False)
+    return list(off.exclude(off_reason="").order_by("-off_at")[:ROWS])
 
 
 def midnight(tenant: Tenant, *, at: datetime) -> datetime:

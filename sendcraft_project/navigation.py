@@ -42,6 +42,8 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
             (_("Accounts"), "outgoing_mail", "accounts.EmailAccount"),
             (_("Templates"), "draft", "templates_app.EmailTemplate"),
             (_("API keys"), "key", "tenants.APIKey"),
+            (_("Webhooks"), "webhook", "webhooks.WebhookEndpoint"),
+            (_("Webhook deliveries"), "history", "webhooks.WebhookDelivery"),
         ],
     ),
     (

@@ -18,6 +18,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("delivery.api.urls")),
     path("", include("inbox.api.urls")),
     path("", include("ai_triage.api.urls")),
+    path("", include("webhooks.api.urls")),
     path("health", health.HealthView.as_view(), name="health"),
     path("schema", views.SchemaView.as_view(), name="schema"),
     re_path(r"^.*$", views.NotFoundView.as_view()),

@@ -51,12 +51,14 @@ PAYLOADS = [
     "<template x-if=\"alert(1)\"><p></p></template>${{alert(1)}} [[alert(1)]]",
 ]  # fmt: skip
 SPOILT = """
+import json
 from email.message import EmailMessage
 from django.utils import timezone
 from catcher import server, storage
 from ai_triage.models import Feedback, TriageResult
 from logs.models import EmailEvent, EmailLog
 from tenants.models import Tenant
+from webhooks.models import WebhookDelivery, WebhookEndpoint
 bad = {bad!r}
 for email in EmailLog.objects.all():
     email.error_message = email.smtp_response = email.user_agent = bad
@@ -74,6 +76,12 @@ for result in TriageResult.objects.all():
     result.save()
     Feedback.objects.create(result=result, action="approved", comment=bad, by=bad[:150])
 Tenant.objects.update(name=bad[:100])
+for tenant in Tenant.objects.all():
+    hook = WebhookEndpoint(tenant=tenant, url=bad[:2000], description=bad[:500], events=[bad])
+    hook.secret = "whsec_AAAA"
+    hook.save()
+    told = dict(payload=json.dumps({{bad: bad}}), response_body=bad, error=bad[:200])
+    WebhookDelivery.objects.create(tenant=tenant, endpoint=hook, type="email.sent", **told)
 mail = EmailMessage()
 mail["Subject"], mail["From"] = bad[:200].replace("\\n", " "), "evil@example.com"
 mail.set_content(bad)

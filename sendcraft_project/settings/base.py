@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "delivery",
     "inbox",
     "ai_triage",
+    "webhooks",
     "catcher",
     "sendcraft_project",
 ]
@@ -194,6 +195,9 @@ CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
     "triage-sweep": {"task": "ai_triage.sweep", "schedule": 5.0, "options": {"queue": "high"}},
+    "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"queue": "high"}},
+    "tell-of-webhooks": {"task": "webhooks.tell_of_switched_off", "schedule": 60.0},
+    "purge-webhook-deliveries": {"task": "webhooks.purge", "schedule": 3600.0},
     "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},
@@ -278,6 +282,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "logs.models.EmailStatus",
         "HealthStatus": ["ok", "unavailable"],
+        "WebhookEventType": "webhooks.events.TYPES",
+        "WebhookDeliveryStatus": "webhooks.models.DeliveryStatus",
         "TriageStatus": "ai_triage.models.Status",
         "MailPriority": ["high", "medium", "normal", "low"],
         "MessagePriority": ["high", "normal", "low"],

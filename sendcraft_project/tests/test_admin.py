@@ -16,6 +16,8 @@ from domains.models import Domain
 from logs.models import EmailContent, EmailLog, EmailStatus
 from sendcraft_project.dashboard import accepted_today, midnight
 from tenants.models import Membership, Role
+from webhooks import services
+from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -162,3 +164,19 @@ def test_a_user_who_is_not_staff_does_not_get_in(client, tenant):
     client.force_login(user)
 
     assert client.get("/admin/").status_code == 302
+
+
+def test_a_webhook_that_was_switched_off_is_told_to_its_tenants_staff(
+    client, viewer, tenant, other_tenant
+):
+    for one in (tenant, other_tenant):
+        hook = services.create_endpoint(tenant=one, url=f"https://hooks.{one.slug}.example/")
+        WebhookEndpoint.objects.filter(pk=hook.pk).update(
+            is_active=False, off_reason="failing", off_at=timezone.now()
+        )
+
+    page = client.get("/admin/").content.decode()
+
+    assert "hooks.shop.example" in page
+    assert "it failed for three days" in page
+    assert "hooks.other.example" not in page

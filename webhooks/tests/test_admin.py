@@ -1,0 +1,265 @@
+"""Staff set webhooks up and follow them; what receivers say stays harmless."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tenants.models import Membership, Role
+from tests.servers.receiver import ERROR, Receiver
+from webhooks.models import WebhookDelivery, WebhookEndpoint
+from webhooks.tests.telling import drain, endpoint_at, of, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ENDPOINTS = "/admin/webhooks/webhookendpoint/"
+DELIVERIES = "/admin/webhooks/webhookdelivery/"
+URL = "https://shop.example/hooks"
+BAD = '</pre><script>alert(1)</script><div x-data x-init="alert(1)">'
+
+
+def staff(tenant, role: str) -> Client:
+    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
+    Membership.objects.create(tenant=tenant, user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def keeper(tenant) -> Client:
+    return staff(tenant, Role.ADMIN)
+
+
+@pytest.fixture
+def editor(tenant) -> Client:
+    return staff(tenant, Role.EDITOR)
+
+
+@pytest.fixture
+def stranger(other_tenant) -> Client:
+    return staff(other_tenant, Role.OWNER)
+
+
+def form(tenant, **fields) -> dict:
+    return {
+        "tenant": tenant.pk, "url": URL, "description": "", "events": ["*"], "is_active": "on",
+        **fields,
+    }  # fmt: skip
+
+
+def page(row, *more: str) -> str:
+    base = ENDPOINTS if isinstance(row, WebhookEndpoint) else DELIVERIES
+    return f"{base}{row.pk}/{more[0]}" if more else f"{base}{row.pk}/change/"
+
+
+def again(client: Client, *rows: WebhookDelivery, **more):
+    data = {"action": "redeliver", "_selected_action": [row.pk for row in rows], "index": "0"}
+    return client.post(DELIVERIES, data | more, follow=True)
+
+
+def test_a_new_webhooks_secret_is_on_this_answer_alone(keeper, tenant):
+    answer = keeper.post(ENDPOINTS + "add/", form(tenant, events=["email.sent", "email.bounced"]))
+
+    row = WebhookEndpoint.objects.get()
+    assert answer.status_code == 200
+    assert row.secret in answer.content.decode()
+    assert "no-store" in answer["Cache-Control"]
+    assert (row.tenant, row.url, row.events) == (tenant, URL, ["email.sent", "email.bounced"])
+    for later in (ENDPOINTS, page(row)):
+        text = keeper.get(later).content.decode()
+        assert row.secret not in text
+        assert row.secret_encrypted not in text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "ftp://shop.example/"},
+        {"url": "https://a:b@shop.example/"},
+        {"events": []},
+        {"events": ["email.lost"]},
+        {"description": "a\nb"},
+    ],
+)
+def test_the_form_asks_the_rules_of_the_api(keeper, tenant, fields):
+    answer = keeper.post(ENDPOINTS + "add/", form(tenant, **fields))
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_a_full_tenant_gets_no_more(keeper, tenant, monkeypatch):
+    monkeypatch.setattr("webhooks.services.MOST_ENDPOINTS", 1)
+    endpoint_at(URL, tenant=tenant)
+
+    assert keeper.post(ENDPOINTS + "add/", form(tenant)).context["adminform"].form.errors
+    assert WebhookEndpoint.objects.count() == 1
+
+
+def test_switched_on_again_what_waits_is_sent(keeper, tenant):
+    with Receiver() as receiver:
+        endpoint = endpoint_at(receiver.url, tenant=tenant)
+        (delivery,) = tell(tenant)
+        WebhookEndpoint.objects.update(is_active=False, off_reason="failing", off_at=timezone.now())
+        assert "it failed for three days" in keeper.get(page(endpoint)).content.decode()
+
+        keeper.post(page(endpoint), form(tenant, url=receiver.url))
+        drain()
+
+        assert len(receiver.requests) == 1
+    row = WebhookEndpoint.objects.get()
+    assert (row.is_active, row.off_reason) == (True, "")
+    assert of(delivery).status == "delivered"
+
+
+def test_a_test_event_and_a_new_secret_are_one_click_on_the_webhooks_page(keeper, tenant):
+    with Receiver() as receiver:
+        endpoint = endpoint_at(receiver.url, tenant=tenant)
+        shown = keeper.get(page(endpoint)).content.decode()
+        assert f'action="{page(endpoint, "test")}"' in shown
+        assert f'action="{page(endpoint, "rotate")}"' in shown
+
+        took = keeper.post(page(endpoint, "test"), follow=True).content.decode()
+        receiver.answers(ERROR)
+        failed = keeper.post(page(endpoint, "test"), follow=True).content.decode()
+    rotated = keeper.post(page(endpoint, "rotate"))
+
+    assert "127.0.0.1 took the test event" in took
+    assert "127.0.0.1 did not take the test event: HTTP 500" in failed
+    row = WebhookEndpoint.objects.get()
+    assert row.secret != endpoint.secret
+    assert row.secret in rotated.content.decode()
+
+
+def test_nothing_is_done_by_a_link(keeper, tenant):
+    endpoint = endpoint_at(URL, tenant=tenant)
+
+    for verb in ("test", "rotate"):
+        assert keeper.get(page(endpoint, verb)).status_code == 405
+    assert WebhookEndpoint.objects.get().secret == endpoint.secret
+
+
+def test_a_webhook_is_deleted_with_its_history_which_is_not_listed(keeper, tenant):
+    endpoint = endpoint_at(URL, tenant=tenant)
+    tell(tenant, 30)
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert keeper.get(page(endpoint, "delete/")).status_code == 200
+        return len(queries)
+
+    few = asked()
+    tell(tenant, 30)
+    assert asked() == few
+
+    keeper.post(page(endpoint, "delete/"), {"post": "yes"})
+    assert not WebhookEndpoint.objects.exists()
+    assert not WebhookDelivery.objects.exists()
+
+
+def test_an_editor_sees_webhooks_and_sends_again_but_sets_nothing_up(editor, tenant):
+    endpoint = endpoint_at(URL, tenant=tenant)
+    (delivery,) = tell(tenant)
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
+
+    assert editor.get(page(endpoint)).status_code == 200
+    assert editor.post(page(endpoint), form(tenant, url=URL + "/x")).status_code == 403
+    assert editor.post(ENDPOINTS + "add/", form(tenant)).status_code == 403
+    for verb in ("test", "rotate"):
+        assert editor.post(page(endpoint, verb)).status_code == 403
+    assert again(editor, delivery, back=delivery.pk).redirect_chain[-1][0] == page(delivery)
+    assert of(delivery).status == "pending"
+    assert WebhookEndpoint.objects.get().url == URL
+
+
+def test_a_viewer_sends_nothing_again(tenant):
+    viewer = staff(tenant, Role.VIEWER)
+    endpoint_at(URL, tenant=tenant)
+    (delivery,) = tell(tenant)
+    WebhookDelivery.objects.update(status="failed")
+
+    assert viewer.get(page(delivery)).status_code == 200
+    again(viewer, delivery)
+
+    assert of(delivery).status == "failed"
+
+
+def test_others_see_and_do_nothing(stranger, tenant):
+    endpoint = endpoint_at(URL, tenant=tenant)
+    (delivery,) = tell(tenant)
+    WebhookDelivery.objects.update(status="failed")
+
+    for address in (page(endpoint), page(delivery)):
+        assert stranger.get(address).status_code == 302
+    for address in (ENDPOINTS, DELIVERIES):
+        assert "shop.example" not in stranger.get(address).content.decode()
+    for verb in ("test", "rotate"):
+        assert stranger.post(page(endpoint, verb)).status_code == 404
+    again(stranger, delivery)
+    assert of(delivery).status == "failed"
+    assert WebhookEndpoint.objects.get().secret == endpoint.secret
+
+
+def test_a_delivery_for_a_webhook_that_is_off_is_left_alone_and_said(editor, tenant):
+    endpoint_at(URL, tenant=tenant)
+    (delivery,) = tell(tenant)
+    WebhookDelivery.objects.update(status="failed")
+    WebhookEndpoint.objects.update(is_active=False)
+
+    told = again(editor, delivery).content.decode()
+
+    assert "1 delivery was left alone: its webhook is off." in told
+    assert of(delivery).status == "failed"
+
+
+def test_payload_and_answer_are_shown_as_text(editor, tenant):
+    endpoint_at(URL, tenant=tenant, description="<b>x</b>")
+    (delivery,) = tell(tenant, subject=BAD)
+    WebhookDelivery.objects.update(response_body=BAD, response_status=500, error="HTTP 500")
+
+    shown = editor.get(page(delivery)).content.decode()
+    listed = editor.get(DELIVERIES).content.decode()
+
+    assert "<script>alert" not in shown + listed
+    assert "<b>x</b>" not in shown + listed
+    assert "&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+
+
+def test_the_history_is_filtered(editor, tenant):
+    endpoint = endpoint_at(URL, tenant=tenant)
+    endpoint_at(URL, tenant=tenant, events=["email.opened"])
+    tell(tenant)
+    (failed,) = tell(tenant, kind="email.bounced")
+    WebhookDelivery.objects.filter(pk=failed.pk).update(status="failed")
+
+    def found(query: str) -> set[int]:
+        return {row.pk for row in editor.get(DELIVERIES + query).context["cl"].result_list}
+
+    assert found("?status__exact=failed") == {failed.pk}
+    assert found("?type=email.bounced") == {failed.pk}
+    assert found("?type=no.such") == found("")
+    assert found(f"?endpoint__id__exact={endpoint.pk}&q={failed.public_id}") == {failed.pk}
+
+
+@pytest.mark.parametrize("address", [ENDPOINTS, DELIVERIES])
+def test_a_longer_list_asks_no_more(editor, tenant, address):
+    endpoint_at(URL, tenant=tenant)
+    tell(tenant, 2)
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert editor.get(address).status_code == 200
+        return len(queries)
+
+    asked()
+    few = asked()
+    endpoint_at(URL, tenant=tenant)
+    endpoint_at(URL, tenant=tenant)
+    tell(tenant, 5)
+
+    assert asked() == few
