@@ -7,4 +7,7 @@ class ProjectConfig(AppConfig):
     name = "sendcraft_project"
 
     def ready(self) -> None:
+        from sendcraft_project import audit
+
         import_module("sendcraft_project.connections")
+        audit.watch()

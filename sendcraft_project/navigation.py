@@ -8,6 +8,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
@@ -52,6 +53,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
             (_("Tenants"), "apartment", "tenants.Tenant"),
             (_("Members"), "group", "tenants.Membership"),
             (_("Users"), "person", "auth.User"),
+            (_("Audit log"), "history", "auditlog.LogEntry"),
         ],
     ),
 ]
@@ -71,6 +73,14 @@ def badge(label: str, *, request: HttpRequest) -> dict[str, str]:
     registered = admin.site._registry.get(apps.get_model(label))
     count = getattr(registered, "waiting_count", None)
     return {"badge": count(request), "badge_variant": "primary"} if count else {}
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what stands in the menu of the person who is signed in."""
+    return [
+        {"title": gettext("Change password"), "link": reverse("admin:password_change")},
+        {"title": gettext("Second factor"), "link": reverse("mfa_index")},
+    ]
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

@@ -209,7 +209,9 @@ class APIKey(models.Model):
 
     def revoke(self, *, at: datetime) -> None:
         """Refuse the key from now on; repeating it changes nothing."""
-        APIKey.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=at)
+        if self.revoked_at is None:
+            self.revoked_at = at
+            self.save(update_fields=["revoked_at"])
 
     def seen(self, *, at: datetime) -> None:
         """Note the use, with one write a minute at the most."""

@@ -10,5 +10,6 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "sendcraft_project.dashboard.today",
+    "ACCOUNT": {"navigation": "sendcraft_project.navigation.account"},
     "SIDEBAR": {"show_search": True, "navigation": "sendcraft_project.navigation.sidebar"},
 }

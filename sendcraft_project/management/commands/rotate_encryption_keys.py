@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Model
 
 from common import keyring
 from common.fields import SECRETS, Secret
+from sendcraft_project.signin.adapters import SECOND_FACTOR
 
 BATCH = 200
+SHARED = ("secret", "seed")
+"""Keys of an authenticator's data that are kept encrypted."""
 
 
 class Command(BaseCommand):
@@ -27,6 +31,12 @@ class Command(BaseCommand):
                 f"{counts['current']} already under the newest key, "
                 f"{counts['changed']} changed meanwhile, {counts['unreadable']} unreadable"
             )
+        counts = self.rotate_second_factors()
+        unreadable += counts["unreadable"]
+        self.stdout.write(
+            f"second factors: {counts['rotated']} encrypted again, {counts['current']} already "
+            f"under the newest key, {counts['unreadable']} unreadable"
+        )
         if unreadable:
             raise CommandError(f"{unreadable} secrets could not be read; all others are done.")
 
@@ -38,6 +48,31 @@ class Command(BaseCommand):
         while batch := list(rows.filter(pk__gt=last).only("public_id", secret.column)[:BATCH]):
             counts.update(self.rotate_row(row, secret=secret) for row in batch)
             last = batch[-1].pk
+        return counts
+
+    def rotate_second_factors(self) -> Counter[str]:
+        """Encrypt what authenticators share with us again; one in use meanwhile stays as it is."""
+        counts: Counter[str] = Counter()
+        for row in Authenticator.objects.order_by("pk").iterator(BATCH):
+            stale = {
+                name: stored
+                for name in SHARED
+                if keyring.needs_rotation(stored := row.data.get(name, ""))
+            }
+            try:
+                fresh = {
+                    name: keyring.encrypt(
+                        keyring.decrypt(stored, identity=SECOND_FACTOR), identity=SECOND_FACTOR
+                    )
+                    for name, stored in stale.items()
+                }
+            except keyring.SecretUnreadable as error:
+                self.stderr.write(f"second factor {row.pk}: {error}")
+                counts["unreadable"] += 1
+                continue
+            row.data |= fresh
+            row.save(update_fields=["data"])
+            counts["rotated" if fresh else "current"] += 1
         return counts
 
     def rotate_row(self, row: Model, *, secret: Secret) -> str:

@@ -1,0 +1,71 @@
+"""Who changed what: set-up, people and keys in the audit log (django-auditlog), secrets masked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from auditlog.models import LogEntry
+from auditlog.registry import auditlog
+from auditlog.signals import post_log
+from django.apps import apps
+from django.conf import settings
+from django.db.models import Model
+
+HIDDEN = "•••"
+TENANT = "tenant"
+"""Where an entry's ``additional_data`` names the tenant whose owners may read it."""
+
+# Each model, the way to its tenant, and columns that are told of without their values.
+WATCHED: dict[str, tuple[str, list[str]]] = {
+    "tenants.Tenant": ("pk", []),
+    "tenants.Membership": ("tenant_id", []),
+    "tenants.APIKey": ("tenant_id", ["digest"]),
+    "domains.Domain": ("tenant_id", []),
+    "domains.DKIMKey": ("domain.tenant_id", ["private_key_encrypted"]),
+    "accounts.EmailAccount": (
+        "domain.tenant_id",
+        ["smtp_password_encrypted", "imap_password_encrypted"],
+    ),
+    "templates_app.EmailTemplate": ("tenant_id", []),
+    "delivery.Suppression": ("tenant_id", []),
+    "ai_triage.Prompt": ("tenant_id", []),
+    "ai_triage.TriageSettings": ("tenant_id", []),
+    "ai_triage.Snippet": ("tenant_id", []),
+    settings.AUTH_USER_MODEL: ("", ["password"]),
+}
+# What the product itself writes down as it goes: no one's decision.
+OWN_NOTES = [
+    "dns", "dns_checked_at", "last_login", "last_used", "last_used_at", "pause_told_at",
+    "updated_at", "usage_count",
+]  # fmt: skip
+
+
+def watch() -> None:
+    """Log every change of the watched models from now on."""
+    for label, (_path, secret) in WATCHED.items():
+        model = apps.get_model(label)
+        names = {field.name for field in model._meta.fields}
+        auditlog.register(
+            model,
+            exclude_fields=[name for name in OWN_NOTES if name in names],
+            mask_fields=secret,
+        )
+    post_log.connect(note_tenant)
+
+
+def mask(value: str) -> str:
+    """Return what stands for a secret: nothing of it, only whether there is one."""
+    return HIDDEN if value and value != "None" else ""
+
+
+def note_tenant(
+    sender: type[Model], instance: Model, log_entry: LogEntry | None, **kwargs: Any
+) -> None:
+    """Store whose entry it is, so that a tenant's owners can read their own."""
+    path, _secret = WATCHED[sender._meta.label]
+    if log_entry is not None and path:
+        found: Any = instance
+        for name in path.split("."):
+            found = getattr(found, name)
+        log_entry.additional_data = {TENANT: found}
+        log_entry.save(update_fields=["additional_data"])

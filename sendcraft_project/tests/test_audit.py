@@ -1,0 +1,93 @@
+"""The audit log: who changed what, without the secrets, each tenant's owners their own."""
+
+from __future__ import annotations
+
+import pytest
+from auditlog.models import LogEntry
+from django.utils import timezone
+
+from domains.tests.test_admin import NO_KEYS
+from tenants.models import APIKey, Membership, Role
+from tests.factories import make_account, make_domain
+
+pytestmark = pytest.mark.django_db
+CANARY = "canary-of-the-audit"
+
+
+@pytest.fixture
+def owner(tenant, django_user_model, client):
+    user = django_user_model.objects.create_user("olga", password=CANARY, is_staff=True)
+    Membership.objects.create(tenant=tenant, user=user, role=Role.OWNER)
+    client.force_login(user)
+    return user
+
+
+def entries(instance):
+    return LogEntry.objects.get_for_object(instance)
+
+
+def test_a_change_in_the_admin_is_logged_with_its_person_and_request(client, owner, tenant):
+    domain = make_domain(tenant, "shop.test")
+    answer = client.post(
+        f"/admin/domains/domain/{domain.pk}/change/",
+        {"description": "Orders", "is_active": "on", "name": domain.name, **NO_KEYS},
+        headers={"X-Request-ID": "req-7"},
+    )
+
+    entry = entries(domain).latest()
+    assert answer.status_code == 302
+    assert (entry.actor, entry.cid) == (owner, "req-7")
+    assert entry.changes["description"] == ["", "Orders"]
+
+
+def test_secrets_are_told_of_and_not_told(tenant):
+    account = make_account(make_domain(tenant, "shop.test"), "orders")
+    account.smtp_password = CANARY
+    account.save()
+    _, key = APIKey.issue(tenant=tenant, name="k", mode="live")
+
+    everything = " ".join(str(entry.changes) for entry in LogEntry.objects.all())
+    assert entries(account).latest().changes["smtp_password_encrypted"] == ["", "•••"]
+    assert CANARY not in everything
+    assert account.smtp_password_encrypted not in everything
+    assert key not in everything
+    assert APIKey.objects.get(tenant=tenant).digest not in everything
+
+
+def test_a_revoked_key_stands_in_the_log(tenant):
+    key, _ = APIKey.issue(tenant=tenant, name="k", mode="live")
+    at = timezone.now()
+
+    key.revoke(at=at)
+    key.revoke(at=timezone.now())
+
+    (entry,) = entries(key).filter(action=LogEntry.Action.UPDATE)
+    assert set(entry.changes) == {"revoked_at"}
+
+
+def test_what_the_product_notes_itself_is_no_entry(tenant):
+    key, _ = APIKey.issue(tenant=tenant, name="k", mode="live")
+    key.last_used_at = timezone.now()
+    key.save()
+
+    assert entries(key).count() == 1
+
+
+def test_owners_read_their_own_tenants_entries_and_nobody_elses(
+    client, owner, tenant, other_tenant
+):
+    own = entries(make_domain(tenant, "own.test")).latest()
+    foreign = entries(make_domain(other_tenant, "foreign.test")).latest()
+
+    listed = client.get("/admin/auditlog/logentry/").content.decode()
+
+    assert "own.test" in listed
+    assert "foreign.test" not in listed
+    assert client.get(f"/admin/auditlog/logentry/{own.pk}/change/").status_code == 200
+    assert client.get(f"/admin/auditlog/logentry/{foreign.pk}/change/").status_code == 302
+
+
+def test_other_roles_do_not_read_it(client, owner, tenant):
+    Membership.objects.filter(user=owner).update(role=Role.ADMIN)
+
+    assert client.get("/admin/auditlog/logentry/").status_code == 403

@@ -1,0 +1,167 @@
+"""Signing in to the admin: one page, throttled, with a second factor where a person has one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from django.test import Client
+
+from common import keyring
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a-password-of-the-test"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+@pytest.fixture
+def staff(django_user_model):
+    return django_user_model.objects.create_superuser("ana", "ana@example.com", PASSWORD)
+
+
+def code_now() -> str:
+    return format_hotp_value(hotp_value(SECRET, int(time.time()) // 30))
+
+
+def sign_in(client: Client, name: str = "ana", password: str = PASSWORD, **kwargs):
+    return client.post(
+        "/admin/login/?next=/admin/logs/emaillog/",
+        {"username": name, "password": password},
+        **kwargs,
+    )
+
+
+def is_in(client: Client) -> bool:
+    return client.get("/admin/").status_code == 200
+
+
+def test_name_and_password_lead_to_the_page_that_was_asked_for(client, staff):
+    answer = sign_in(client)
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/logs/emaillog/")
+    assert is_in(client)
+
+
+def test_a_foreign_page_is_not_where_signing_in_leads(client, staff):
+    answer = client.post(
+        "/admin/login/?next=//evil.example/", {"username": "ana", "password": PASSWORD}
+    )
+
+    assert answer["Location"] == "/admin/"
+
+
+@pytest.mark.parametrize("name", ["ana", "nobody"])
+def test_a_wrong_password_and_an_unknown_name_are_told_the_same(client, staff, name):
+    answer = sign_in(client, name, "wrong")
+
+    assert answer.status_code == 200
+    assert b"Please enter the correct username and password" in answer.content
+    assert not is_in(client)
+
+
+def test_who_is_not_staff_stays_out(client, django_user_model):
+    django_user_model.objects.create_user("rui", "rui@example.com", PASSWORD)
+
+    assert sign_in(client, "rui").status_code == 200
+    assert not is_in(client)
+
+
+def test_guessing_is_throttled_by_name_whatever_the_address_and_nobody_else_is_held_up(
+    client, staff, django_user_model
+):
+    django_user_model.objects.create_superuser("rui", "rui@example.com", PASSWORD)
+    for number in range(10):
+        sign_in(Client(REMOTE_ADDR=f"192.0.2.{number}"), password="wrong")
+
+    held = sign_in(Client(REMOTE_ADDR="192.0.2.99"))
+    other = sign_in(Client(REMOTE_ADDR="192.0.2.99"), "rui")
+
+    assert b"Too many failed login attempts" in held.content
+    assert other.status_code == 302
+
+
+def test_a_forwarded_address_is_no_way_round_the_throttle(client, staff):
+    for number in range(30):
+        sign_in(client, f"name{number}", "wrong", HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
+
+    held = sign_in(client, HTTP_X_FORWARDED_FOR="192.0.2.99")
+
+    assert b"Too many failed login attempts" in held.content
+
+
+def test_with_a_second_factor_the_password_alone_opens_nothing(client, staff):
+    TOTP.activate(staff, SECRET)
+
+    answer = sign_in(client)
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/second-factor/authenticate/")
+    assert not is_in(client)
+    assert client.post(answer["Location"], {"code": "000000"}).status_code == 200
+    assert not is_in(client)
+    done = client.post(answer["Location"], {"code": code_now()})
+    assert done["Location"] == "/admin/logs/emaillog/"
+    assert is_in(client)
+
+
+def test_a_recovery_code_opens_once(client, staff):
+    TOTP.activate(staff, SECRET)
+    code = RecoveryCodes.activate(staff).get_unused_codes()[0]
+
+    for expected in (True, False):
+        fresh = Client()
+        sign_in(fresh)
+        fresh.post("/admin/second-factor/authenticate/", {"code": code})
+        assert is_in(fresh) is expected
+
+
+def test_what_an_authenticator_shares_with_us_is_kept_encrypted(staff):
+    TOTP.activate(staff, SECRET)
+
+    stored = Authenticator.objects.get(user=staff).data["secret"]
+    assert SECRET not in stored
+    assert not keyring.needs_rotation(stored)
+
+
+def test_a_person_sets_up_the_second_factor_after_giving_the_password_again(client, staff):
+    sign_in(client)
+    asked = client.get("/admin/second-factor/totp/activate/")
+    confirmed = client.post(asked["Location"], {"password": PASSWORD})
+    page = client.get(confirmed["Location"])
+    secret = client.session["mfa.totp.secret"]
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+
+    answer = client.post("/admin/second-factor/totp/activate/", {"code": code})
+
+    assert b"SendCraft" in page.content
+    assert answer.status_code == 302
+    assert {row.type for row in Authenticator.objects.filter(user=staff)} == {
+        "totp",
+        "recovery_codes",
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "totp/activate/", "totp/deactivate/", "recovery-codes/", "recovery-codes/generate/"],
+)
+def test_the_pages_of_the_second_factor_are_for_who_is_in(client, path):
+    answer = client.get(f"/admin/second-factor/{path}")
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/admin/login/")
+
+
+def test_a_new_password_ends_all_other_sessions(client, staff):
+    other = Client()
+    sign_in(other)
+    sign_in(client)
+    new = {"old_password": PASSWORD, "new_password1": "quite-another-1"}
+
+    answer = client.post("/admin/password_change/", new | {"new_password2": new["new_password1"]})
+
+    assert answer.status_code == 302
+    assert is_in(client)
+    assert not is_in(other)
