@@ -46,9 +46,7 @@ def watch() -> None:
         model = apps.get_model(label)
         names = {field.name for field in model._meta.fields}
         auditlog.register(
-            model,
-            exclude_fields=[name for name in OWN_NOTES if name in names],
-            mask_fields=secret,
+            model, include_fields=sorted(names.difference(OWN_NOTES)), mask_fields=secret
         )
     post_log.connect(note_tenant)
 
