@@ -66,7 +66,7 @@ def signers_of(domain: Domain) -> list[Signer]:
     Raises:
         SecretUnreadable: a key can't be decrypted.
     """
-    keys = DKIMKey.objects.filter(domain=domain, is_verified=True).order_by("algorithm", "pk")
+    keys = DKIMKey.objects.filter(domain=domain).signing()
     return [_signer(_Key(key, domain=domain.name)) for key in keys]
 
 

@@ -13,7 +13,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from common.errors import Refused
+from common.errors import Conflict, Refused
 from common.text import check_text
 from domains import services
 from domains.dns_checks import DomainReport, Verdict, described
@@ -121,7 +121,7 @@ class DKIMKeyInline(ReadOnlyInline):
     """The keys' public side; the private one is not even read."""
 
     model = DKIMKey
-    fields = ["selector", "algorithm", "record", "is_verified", "created_at"]
+    fields = ["selector", "algorithm", "record", "is_verified", "created_at", "retired_at"]
     readonly_fields = fields
     show_change_link = False
 
@@ -188,10 +188,21 @@ class DomainAdmin(TenantAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         domain: Domain | None = kwargs.get("obj")
-        context["may_check"] = domain and self.has_admin_permission(request, domain)
-        context["rows"] = rows_of(domain) if domain else []
+        if domain:
+            context |= self._records(request, domain)
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
+
+    def _records(self, request: HttpRequest, domain: Domain) -> dict[str, Any]:
+        """Return what the card of DNS records shows."""
+        current = domain.dkim_keys.current()
+        signs = current.filter(is_verified=True).exists()
+        return {
+            "original": domain,
+            "may_check": self.has_admin_permission(request, domain),
+            "rows": rows_of(domain),
+            "waiting_keys": signs and current.filter(is_verified=False).exists(),
+        }
 
     # What is stored
 
@@ -213,19 +224,51 @@ class DomainAdmin(TenantAdmin):
     # Checks
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.check_view)
+        check = self.admin_site.admin_view(self.check_view)
+        new_keys = self.admin_site.admin_view(self.new_keys_view)
         inherited: list[URLPattern] = super().get_urls()
-        return [path("<int:pk>/check", view, name="domains_domain_check"), *inherited]
+        return [
+            path("<int:pk>/check", check, name="domains_domain_check"),
+            path("<int:pk>/new-keys", new_keys, name="domains_domain_new_keys"),
+            *inherited,
+        ]
 
     @method_decorator(require_POST)
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        domain = self.get_object(request, str(pk))
+        domain = self._manageable(request, pk)
         if domain is None:
             return redirect("admin:domains_domain_changelist")
-        if not self.has_admin_permission(request, domain):
-            raise PermissionDenied
+        if request.headers.get("HX-Request"):
+            checked = services.verify_domain(domain)
+            card = {**self._records(request, checked), "told": _("Checked just now.")}
+            return render(request, "admin/domains/domain/records_card.html", card)
         self._check(request, [domain])
         return redirect("admin:domains_domain_change", pk)
+
+    @method_decorator(require_POST)
+    def new_keys_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        domain = self._manageable(request, pk)
+        if domain is None:
+            return redirect("admin:domains_domain_changelist")
+        try:
+            services.make_new_keys(domain)
+        except Conflict:
+            text = _("New keys were made already; publish their records and check again.")
+            self.message_user(request, text, messages.WARNING)
+        else:
+            self._check(request, [domain])
+        return redirect("admin:domains_domain_change", pk)
+
+    def _manageable(self, request: HttpRequest, pk: int) -> Domain | None:
+        """Return the domain, None where this user sees none of that number.
+
+        Raises:
+            PermissionDenied: the user may see it, and no more.
+        """
+        domain: Domain | None = self.get_object(request, str(pk))
+        if domain is not None and not self.has_admin_permission(request, domain):
+            raise PermissionDenied
+        return domain
 
     @admin.action(description=_("Check the DNS of the chosen domains"), permissions=["admin"])
     def check_dns(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:

@@ -47,8 +47,21 @@ class KeyAlgorithm(models.TextChoices):
     ED25519 = "ed25519", "Ed25519"
 
 
+class DKIMKeyQuerySet(models.QuerySet["DKIMKey"]):
+    def current(self) -> Self:
+        """Keys that no newer ones took the place of, seen in the DNS or not."""
+        return self.filter(retired_at=None)
+
+    def signing(self) -> Self:
+        """Keys that receivers can verify with, in the order to sign in: RSA last.
+
+        Each signature goes on top of those before, and some receivers look at the first one only.
+        """
+        return self.current().filter(is_verified=True).order_by("algorithm", "pk")
+
+
 class DKIMKey(models.Model):
-    """A signing key of a domain; it signs once its record was seen in the DNS."""
+    """A signing key of a domain; it signs from when its record was seen until it is retired."""
 
     domain = models.ForeignKey(
         Domain, models.CASCADE, related_name="dkim_keys", verbose_name=_("domain")
@@ -59,9 +72,17 @@ class DKIMKey(models.Model):
     public_record = models.TextField(_("DNS record"))
     private_key_encrypted = models.TextField(editable=False)
     is_verified = models.BooleanField(_("verified"), default=False)
+    retired_at = models.DateTimeField(
+        _("retired at"),
+        null=True,
+        editable=False,
+        help_text=_("When newer keys took its place; mail of before still needs its record."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     private_key = Secret("private_key_encrypted")
+
+    objects = DKIMKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("DKIM key")

@@ -114,22 +114,44 @@ def verify_domain(domain: Domain) -> Domain:
     return row
 
 
-def signing_keys(domain: Domain) -> list[DKIMKey]:
-    """Return the keys that receivers can verify with, in the order to sign in: RSA last.
+def make_new_keys(domain: Domain) -> list[DKIMKey]:
+    """Store fresh DKIM keys under selectors of their own and return them.
 
-    Each signature goes on top of those before, and some receivers look at the first one only.
+    The old ones sign until a check finds the new records, and are retired then; their records
+    must stay for as long as mail may be on its way, a week.
+
+    Raises:
+        Conflict: keys that nobody published yet wait already, or the domain is gone.
     """
-    return list(domain.dkim_keys.filter(is_verified=True).order_by("algorithm", "pk"))
+    suffix = f"-{timezone.now():%Y%m%d}"
+    with transaction.atomic():
+        row = _held(domain)
+        current = row.dkim_keys.current()
+        if current.filter(is_verified=False, selector__in=_later_selectors(row)).exists():
+            raise Conflict("New keys wait for their records already.", code="exists")
+        if row.dkim_keys.filter(selector=SELECTORS[KeyAlgorithm.RSA] + suffix).exists():
+            raise Conflict("New keys were made today already.", code="exists")
+        keys = DKIMKey.objects.bulk_create(_new_keys(row, suffix=suffix))
+    logger.info("new DKIM keys", extra={"domain": domain.pk})
+    return keys
 
 
 def main_key(domain: Domain) -> DKIMKey | None:
-    """Return the key that the domain shows: RSA, which every receiver knows."""
+    """Return the key that the domain shows: the newest for RSA, which every receiver knows."""
     keys = domain.dkim_keys.all()  # not filtered: lists prefetch it
-    return next((key for key in keys if key.algorithm == KeyAlgorithm.RSA), None)
+    own = [key for key in keys if key.algorithm == KeyAlgorithm.RSA and key.retired_at is None]
+    return max(own, key=lambda key: key.pk, default=None)
+
+
+def _later_selectors(domain: Domain) -> list[str]:
+    """Return the selectors of keys that were made after the domain's first ones."""
+    names = domain.dkim_keys.values_list("selector", flat=True)
+    return [name for name in names if name not in SELECTORS.values()]
 
 
 def _records_of(domain: Domain) -> DomainRecords:
-    keys = domain.dkim_keys.order_by("-algorithm", "pk").values_list("selector", "public_record")
+    current = domain.dkim_keys.current()
+    keys = current.order_by("-algorithm", "pk").values_list("selector", "public_record")
     hosts = domain.accounts.values_list("smtp_server", flat=True).distinct()
     return DomainRecords(
         domain.name,
@@ -146,13 +168,23 @@ def _mark_keys(domain: Domain, *, report: DomainReport) -> None:
             selector = key["selector"]
             rows = domain.dkim_keys.filter(selector=selector, public_record=key["wanted"])
             rows.update(is_verified=selector in verified)
+    for algorithm in KeyAlgorithm.values:
+        _retire_older(domain, algorithm=algorithm)
 
 
-def _new_keys(domain: Domain) -> list[DKIMKey]:
+def _retire_older(domain: Domain, *, algorithm: str) -> None:
+    """Let the newest key that receivers see sign alone."""
+    keys = domain.dkim_keys.filter(algorithm=algorithm)
+    newest = keys.signing().last()
+    if newest is not None:
+        keys.current().filter(pk__lt=newest.pk).update(retired_at=timezone.now())
+
+
+def _new_keys(domain: Domain, *, suffix: str = "") -> list[DKIMKey]:
     pairs = {KeyAlgorithm.RSA: generate_rsa(), KeyAlgorithm.ED25519: generate_ed25519()}
     keys = []
     for algorithm, pair in pairs.items():
-        key = DKIMKey(domain=domain, algorithm=algorithm, selector=SELECTORS[algorithm])
+        key = DKIMKey(domain=domain, algorithm=algorithm, selector=SELECTORS[algorithm] + suffix)
         key.public_record, key.private_key = pair.public_record, pair.private_pem
         keys.append(key)
     return keys

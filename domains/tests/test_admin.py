@@ -158,6 +158,56 @@ def test_slow_name_servers_end_the_action_and_the_rest_is_told(
     assert "1 domain was not checked" in answer.content.decode()
 
 
+def test_a_check_in_place_answers_with_the_records_alone(admin, domain, dns_server):
+    with override_settings(DNS_RESOLVERS=[dns_server.address]):
+        answer = admin.post(f"{LIST}{domain.pk}/check", headers={"HX-Request": "true"})
+
+    shown = answer.content.decode()
+    assert answer.status_code == 200
+    assert shown.strip().startswith('<div id="dns-records">')
+    assert "Checked just now." in shown
+    assert "sendcraft-rsa._domainkey.alitools.test" in shown
+    assert "csrfmiddlewaretoken" in shown
+
+
+def new_keys(client, domain, dns_server):
+    with override_settings(DNS_RESOLVERS=[dns_server.address]):
+        return client.post(f"{LIST}{domain.pk}/new-keys", follow=True)
+
+
+def test_new_keys_sign_once_they_are_published_and_the_old_ones_until_then(
+    admin, domain, dns_server
+):
+    publish_all(dns_server, domain)
+    check(admin, domain, dns_server)
+    old = list(domain.dkim_keys.signing())
+
+    shown = new_keys(admin, domain, dns_server).content.decode()
+    assert "New keys wait for their records" in shown
+    assert list(domain.dkim_keys.signing()) == old
+
+    publish_all(dns_server, domain)
+    check(admin, domain, dns_server)
+    signing = list(domain.dkim_keys.signing())
+    assert [key.algorithm for key in signing] == ["ed25519", "rsa"]
+    assert not set(signing) & set(old)
+    assert domain.dkim_keys.exclude(retired_at=None).count() == 2
+
+
+def test_new_keys_are_not_made_twice_while_they_wait(admin, domain, dns_server):
+    new_keys(admin, domain, dns_server)
+    again = new_keys(admin, domain, dns_server)
+
+    assert "New keys were made already" in again.content.decode()
+    assert domain.dkim_keys.count() == 4
+
+
+def test_new_keys_are_for_admins_of_the_tenant(tenant, other_tenant, domain, dns_server):
+    assert new_keys(staff_of(tenant, Role.EDITOR), domain, dns_server).status_code == 403
+    new_keys(staff_of(other_tenant, Role.OWNER), domain, dns_server)
+    assert domain.dkim_keys.count() == 2
+
+
 def test_a_check_needs_a_post(admin, domain, dns_server):
     with override_settings(DNS_RESOLVERS=[dns_server.address]):
         answer = admin.get(f"{LIST}{domain.pk}/check")

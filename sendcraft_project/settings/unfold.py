@@ -7,6 +7,7 @@ UNFOLD = {
     "SITE_HEADER": "SendCraft",
     "SITE_SYMBOL": "forward_to_inbox",
     "STYLES": [lambda _request: static("sendcraft/admin.css")],
+    "SCRIPTS": [lambda _request: static("sendcraft/admin.js")],
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "sendcraft_project.dashboard.today",
