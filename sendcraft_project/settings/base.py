@@ -233,7 +233,11 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_LOGOUT_REDIRECT_URL = "admin:login"
 # A name is held up for minutes at the most: nobody can lock a colleague out for good.
-ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,10/5m/key", "reauthenticate": "10/m/user"}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "30/m/ip,10/5m/key",
+    "reauthenticate": "10/m/user",
+    "reset_password": "20/m/ip,3/10m/key",
+}
 MFA_ADAPTER = "sendcraft_project.signin.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "SendCraft"

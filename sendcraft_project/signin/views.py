@@ -1,4 +1,4 @@
-"""The admin's sign-in page: name and password first, then the second factor of who has one."""
+"""Signing in: name and password first, then the second factor of who has one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
+from allauth.core import ratelimit
 from django.contrib import admin
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, PasswordResetView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from sendcraft_project.signin.forms import SignInForm
+from sendcraft_project.signin.forms import ResetForm, SignInForm
 
 
 class SignInView(LoginView):
@@ -25,12 +27,8 @@ class SignInView(LoginView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "GET" and admin.site.has_permission(request):
-            return self.redirect_to(self.get_success_url())
+            return redirect(self.get_success_url())
         return super().dispatch(request, *args, **kwargs)
-
-    @staticmethod
-    def redirect_to(url: str) -> HttpResponse:
-        return HttpResponse(status=302, headers={"Location": url})
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
@@ -49,3 +47,15 @@ class SignInView(LoginView):
             self.redirect_field_name: self.get_redirect_url() or reverse("admin:index"),
         }
         return super().get_context_data(**context, **kwargs)
+
+
+class ResetView(PasswordResetView):
+    """Asks for an address and answers the same whether it is known, or asked for too often."""
+
+    form_class = ResetForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        address = form.cleaned_data["email"].lower()
+        if ratelimit.consume(self.request, action="reset_password", key=address):
+            return super().form_valid(form)
+        return redirect(self.get_success_url())

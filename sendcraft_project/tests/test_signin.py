@@ -8,9 +8,11 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from django.core import mail
 from django.test import Client
 
 from common import keyring
+from sendcraft_project.celery import app
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-password-of-the-test"
@@ -165,3 +167,53 @@ def test_a_new_password_ends_all_other_sessions(client, staff):
     assert answer.status_code == 302
     assert is_in(client)
     assert not is_in(other)
+
+
+def ask_for_a_link(client: Client, address: str, capture):
+    with capture(execute=True):
+        return client.post("/admin/password-reset/", {"email": address})
+
+
+@pytest.fixture
+def _worker(monkeypatch):
+    """A worker that takes each task at once."""
+    monkeypatch.setattr(app.conf, "task_always_eager", True)
+
+
+@pytest.mark.usefixtures("_worker")
+def test_a_link_by_mail_sets_a_new_password_once(client, staff, django_capture_on_commit_callbacks):
+    asked = ask_for_a_link(client, "Ana@example.com", django_capture_on_commit_callbacks)
+    (letter,) = mail.outbox
+    path = "/admin/" + letter.body.partition("/admin/")[2].split()[0]
+    form = client.get(path, follow=True)
+    new = {"new_password1": "quite-another-1", "new_password2": "quite-another-1"}
+    done = client.post(form.redirect_chain[-1][0], new)
+    again = client.get(path, follow=True)
+
+    assert asked["Location"] == done["Location"].replace("/done/", "/sent/")
+    assert letter.to == ["ana@example.com"]
+    assert b"was used already" in again.content
+    assert sign_in(client, password="quite-another-1").status_code == 302
+
+
+@pytest.mark.usefixtures("_worker")
+def test_an_unknown_address_gets_the_same_answer_and_no_mail(
+    client, staff, django_capture_on_commit_callbacks
+):
+    known = ask_for_a_link(client, "ana@example.com", django_capture_on_commit_callbacks)
+    unknown = ask_for_a_link(client, "x@example.com", django_capture_on_commit_callbacks)
+
+    assert (known.status_code, known["Location"]) == (unknown.status_code, unknown["Location"])
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.usefixtures("_worker")
+def test_an_address_gets_three_links_at_the_most(client, staff, django_capture_on_commit_callbacks):
+    for _ in range(5):
+        ask_for_a_link(client, "ana@example.com", django_capture_on_commit_callbacks)
+
+    assert len(mail.outbox) == 3
+
+
+def test_the_sign_in_page_leads_to_the_reset(client):
+    assert b'href="/admin/password-reset/"' in client.get("/admin/login/").content
