@@ -177,7 +177,7 @@ def ask_for_a_link(client: Client, address: str, capture):
 @pytest.fixture
 def _worker(monkeypatch):
     """A worker that takes each task at once."""
-    monkeypatch.setattr(app.conf, "task_always_eager", True)
+    monkeypatch.setitem(app.conf, "task_always_eager", True)
 
 
 @pytest.mark.usefixtures("_worker")
