@@ -19,6 +19,7 @@ TENANT = "tenant"
 WATCHED: dict[str, tuple[str, list[str]]] = {
     "tenants.Tenant": ("pk", []),
     "tenants.Membership": ("tenant_id", []),
+    "tenants.Invitation": ("tenant_id", []),
     "tenants.APIKey": ("tenant_id", ["digest"]),
     "domains.Domain": ("tenant_id", []),
     "domains.DKIMKey": ("domain.tenant_id", ["private_key_encrypted"]),
@@ -35,8 +36,8 @@ WATCHED: dict[str, tuple[str, list[str]]] = {
 }
 # What the product itself writes down as it goes: no one's decision.
 OWN_NOTES = [
-    "dns", "dns_checked_at", "last_login", "last_used", "last_used_at", "pause_told_at",
-    "updated_at", "usage_count",
+    "dns", "dns_checked_at", "last_login", "last_used", "last_used_at", "mailed_at",
+    "pause_told_at", "updated_at", "usage_count",
 ]  # fmt: skip
 
 

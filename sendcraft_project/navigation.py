@@ -52,6 +52,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         [
             (_("Tenants"), "apartment", "tenants.Tenant"),
             (_("Members"), "group", "tenants.Membership"),
+            (_("Invitations"), "person_add", "tenants.Invitation"),
             (_("Users"), "person", "auth.User"),
             (_("Audit log"), "history", "auditlog.LogEntry"),
         ],

@@ -26,6 +26,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("tenants.urls")),
     path("admin/", include("sendcraft_project.signin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),

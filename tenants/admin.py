@@ -16,11 +16,12 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from tenants import admin_jobs, services
+from tenants import admin_jobs, invitations, services
 from tenants.admin_base import OneTenantForm, TenantAdmin
-from tenants.models import APIKey, Membership, Role, Tenant
+from tenants.models import APIKey, Invitation, Membership, Role, Tenant
 from tenants.scopes import ALL_SCOPES, SCOPES
 
 __all__ = ["admin_jobs"]
@@ -118,6 +119,75 @@ class MembershipAdmin(TenantAdmin):
         if request.user.is_superuser or not isinstance(obj, Membership):
             return False
         return obj.user_id == request.user.pk
+
+
+class InvitationForm(OneTenantForm):
+    """Refuses to invite who is in already."""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        tenant, address = cleaned.get("tenant"), cleaned.get("email")
+        if tenant and tenant.memberships.filter(user__email__iexact=address).exists():
+            self.add_error("email", _("This person is a member already."))
+        return cleaned
+
+
+@admin.register(Invitation)
+class InvitationAdmin(TenantAdmin):
+    """Owners invite by mail; an open invitation can be withdrawn or sent again."""
+
+    change_role = Role.OWNER
+    form = InvitationForm
+    list_display = ["email", "tenant", "role", "state", "invited_by", "created_at", "expires_at"]
+    list_filter = ["tenant", "role"]
+    list_select_related = ["tenant", "invited_by"]
+    search_fields = ["email"]
+    ordering = ["-created_at"]
+    fields = ["tenant", "email", "role"]
+    actions = ["send_again"]
+
+    @display(  # type: ignore[untyped-decorator]  # unfold has no types
+        description=_("state"),
+        label={"open": "info", "accepted": "success", "expired": "warning"},
+    )
+    def state(self, invitation: Invitation) -> tuple[str, Any]:
+        if invitation.accepted_at:
+            return "accepted", _("accepted")
+        if invitation.expires_at <= timezone.now():
+            return "expired", _("expired")
+        return "open", _("open")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        user = request.user
+        made = invitations.invite(
+            obj.email,
+            tenant=obj.tenant,
+            role=obj.role,
+            by=user if isinstance(user, User) else None,
+            at=timezone.now(),
+        )
+        obj.pk = made.pk
+
+    @admin.action(description=_("Send the chosen invitations again"), permissions=["owner"])
+    def send_again(self, request: HttpRequest, rows: QuerySet[Invitation]) -> None:
+        user = request.user
+        unanswered = list(rows.filter(accepted_at=None).select_related("tenant"))
+        for row in unanswered:
+            invitations.invite(
+                row.email,
+                tenant=row.tenant,
+                role=row.role,
+                by=user if isinstance(user, User) else None,
+                at=timezone.now(),
+            )
+        count = len(unanswered)
+        text = ngettext(
+            "%(count)d invitation was sent again.", "%(count)d invitations were sent again.", count
+        )
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
 
 class KeyForm(OneTenantForm):

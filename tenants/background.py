@@ -283,10 +283,10 @@ def ring_if_waiting(*, at: datetime) -> None:
         ring()
 
 
-def ring() -> None:
+def ring(task: str = TASK) -> None:
     """Let a worker look; a lost ring costs one beat, never a job."""
     try:
-        current_app.send_task(TASK, queue=QUEUE, ignore_result=True)
+        current_app.send_task(task, queue=QUEUE, ignore_result=True)
     except (OSError, BrokerDown, RedisError) as error:
         extra = {"error": type(error).__name__}
         logger.warning("the broker does not answer; beat will ring", extra=extra)

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from common.clock import DatabaseClock
-from tenants import background, idempotency
+from tenants import background, idempotency, invitations
 
 
 @shared_task(name="tenants.purge_idempotency_records", ignore_result=True)
@@ -27,3 +27,9 @@ def ring_for_jobs() -> None:
 def purge_jobs() -> None:
     """Delete background jobs, and their files, that nobody looks at any more."""
     background.purge(at=DatabaseClock().now())
+
+
+@shared_task(name=invitations.TASK, ignore_result=True)
+def mail_invitations() -> None:
+    """Mail what is not mailed yet, soon after it was made or once the mail server is back."""
+    invitations.mail_waiting(at=DatabaseClock().now())

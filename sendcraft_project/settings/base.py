@@ -210,6 +210,7 @@ CELERY_BEAT_SCHEDULE = {
     "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},
     "ring-for-jobs": {"task": "tenants.ring_for_jobs", "schedule": 10.0},
     "purge-jobs": {"task": "tenants.purge_jobs", "schedule": 3600.0},
+    "mail-invitations": {"task": "tenants.mail_invitations", "schedule": 60.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
