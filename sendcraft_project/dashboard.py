@@ -16,6 +16,7 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import EmailAccount
 from ai_triage import trouble
 from logs.models import EmailLog, EmailStatus
+from sendcraft_project import checklist
 from sendcraft_project.navigation import list_address
 from tenants.models import Tenant
 from tenants.roles import tenants_of
@@ -44,6 +45,7 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     figures = accepted_today(tenants, at=timezone.now())
     return context | {
+        "checklists": checklist.unfinished(tenants, request=request),
         "day": day_cards(figures, messages=list_address("logs.EmailLog", request=request)),
         "paused": paused_accounts(tenants),
         "triage_notices": trouble.notices(tenants),
