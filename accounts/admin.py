@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -21,7 +21,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts import rules, services
 from accounts.models import EmailAccount
+from accounts.presets import PRESETS
 from common.errors import Conflict, Refused, RefusedTogether
+from common.smtp import ProbeResult, Stage
 from tenants.admin_base import OneTenantForm, TenantAdmin
 from tenants.models import Role
 
@@ -32,6 +34,30 @@ PER = {
     "limit_per_hour": _("h"),
     "limit_per_day": _("day"),
 }
+
+
+STAGES = {
+    Stage.RESOLVE: _("name found"),
+    Stage.CONNECT: _("connected"),
+    Stage.TLS: _("encrypted"),
+    Stage.AUTH: _("signed in"),
+    Stage.READY: _("ready"),
+}
+WORDS = {"passed": _("passed"), "failed": _("failed"), "open": _("not reached")}
+
+
+def stages_of(result: ProbeResult, *, account: EmailAccount) -> Iterator[dict[str, Any]]:
+    """Yield what a test passed, where it failed and what it did not reach, in their order."""
+    is_plain = not account.use_tls and not account.use_ssl
+    state = "passed"
+    for stage, name in STAGES.items():
+        if stage is Stage.TLS and is_plain:
+            continue
+        if stage is result.stage and not result.ok:
+            state = "failed"
+        yield {"name": name, "state": state, "word": WORDS[state]}
+        if state == "failed":
+            state = "open"
 
 
 def password_field(label: Any) -> forms.CharField:
@@ -110,6 +136,10 @@ class AccountAdmin(TenantAdmin):
     readonly_fields = ["is_active", "is_default_account", "paused_reason", "paused_at", "last_used"]
     actions = ["test_connection", "activate", "deactivate", "pause", "resume", "make_default"]
     change_form_outer_before_template = "admin/accounts/emailaccount/connection.html"
+
+    class Media:
+        js = ("accounts/presets.js",)
+
     fieldsets = [
         (None, {"fields": ["domain", "email_address", "display_name"]}),
         (
@@ -250,6 +280,9 @@ class AccountAdmin(TenantAdmin):
     ) -> HttpResponse:
         account: EmailAccount | None = kwargs.get("obj")
         context["may_switch"] = account and self.has_admin_permission(request, account)
+        if context["may_switch"] or account is None:
+            context["presets"] = PRESETS
+            context["preset_values"] = [preset.values() for preset in PRESETS]
         context["switches"] = [
             (name, getattr(self, name).short_description) for name in self.actions
         ]
@@ -264,6 +297,13 @@ class AccountAdmin(TenantAdmin):
             raise Http404
         if not self.has_admin_permission(request, account):
             raise PermissionDenied
+        if action == "test_connection" and request.headers.get("HX-Request"):
+            result = services.test_and_resume(account)
+            shown = {"result": result, "stages": list(stages_of(result, account=account))}
+            answer = render(request, "admin/accounts/emailaccount/test_result.html", shown)
+            if result.ok and account.paused_at is not None:
+                answer["HX-Refresh"] = "true"  # the pause is over
+            return answer
         getattr(self, action)(request, self.get_queryset(request).filter(pk=pk))
         return redirect("admin:accounts_emailaccount_change", pk)
 

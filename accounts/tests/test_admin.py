@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
@@ -170,6 +172,29 @@ def test_testing_and_activating_tell_the_stage(admin, account):
     assert EmailAccount.objects.get().is_active
     assert "is off" in run(admin, "deactivate", account)
     assert not EmailAccount.objects.get().is_active
+
+
+def test_a_test_in_place_shows_each_stage(admin, account):
+    url = f"/admin/accounts/emailaccount/{account.pk}/switch/test_connection"
+    EmailAccount.objects.filter(pk=account.pk).update(smtp_port=1)
+
+    answer = admin.post(url, headers={"HX-Request": "true"})
+
+    shown = " ".join(re.sub("<[^>]+>", " ", answer.content.decode()).split())
+    assert answer.status_code == 200
+    assert "name found (passed)" in shown
+    assert "connected (failed)" in shown
+    assert "signed in (not reached)" in shown
+    assert "refused the connection" in shown
+
+
+def test_the_usual_providers_are_offered_to_who_may_change_and_nobody_else(admin, tenant, account):
+    page = f"/admin/accounts/emailaccount/{account.pk}/change/"
+
+    assert "smtp-relay.brevo.com" in admin.get(page).content.decode()
+    assert "smtp-relay.brevo.com" in admin.get("/admin/accounts/emailaccount/add/").content.decode()
+    viewer = staff(tenant, Role.VIEWER)
+    assert "smtp-relay.brevo.com" not in viewer.get(page).content.decode()
 
 
 def test_the_accounts_own_page_has_the_actions_as_buttons(admin, account, foreign_account):
