@@ -29,6 +29,10 @@ WATCHED: dict[str, tuple[str, list[str]]] = {
     ),
     "templates_app.EmailTemplate": ("tenant_id", []),
     "delivery.Suppression": ("tenant_id", []),
+    "webhooks.WebhookEndpoint": (
+        "tenant_id",
+        ["secret_encrypted", "previous_secret_encrypted"],
+    ),
     "ai_triage.Prompt": ("tenant_id", []),
     "ai_triage.TriageSettings": ("tenant_id", []),
     "ai_triage.Snippet": ("tenant_id", []),
@@ -36,8 +40,9 @@ WATCHED: dict[str, tuple[str, list[str]]] = {
 }
 # What the product itself writes down as it goes: no one's decision.
 OWN_NOTES = [
-    "dns", "dns_checked_at", "last_login", "last_used", "last_used_at", "mailed_at",
-    "pause_told_at", "updated_at", "usage_count",
+    "dns", "dns_checked_at", "failing_since", "failures", "held_until", "last_login", "last_used",
+    "last_used_at", "lease_token", "leased_until", "mailed_at", "off_told_at", "pause_told_at",
+    "updated_at", "usage_count",
 ]  # fmt: skip
 
 
