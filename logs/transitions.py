@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from common.errors import Conflict, OutcomeUnknown, Refused
 from logs.inserting import insert_events
+from logs.marks import mark
 from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
 from logs.signals import email_events, emails_due
 from logs.updating import lock_held, update_each
@@ -243,6 +244,7 @@ def retry(email: EmailLog, *, at: datetime) -> None:
         error_message="",
         updated_at=at,
     )
+    mark([email])
     account_id = email.account_id
     transaction.on_commit(lambda: emails_due.send(EmailLog, account_ids=[account_id]), robust=True)
 

@@ -197,6 +197,7 @@ CELERY_BEAT_SCHEDULE = {
     "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},
+    "keep-up-delivery-figures": {"task": "logs.keep_up_figures", "schedule": 25.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
