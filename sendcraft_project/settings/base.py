@@ -198,6 +198,7 @@ CELERY_BEAT_SCHEDULE = {
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},
     "keep-up-delivery-figures": {"task": "logs.keep_up_figures", "schedule": 25.0},
+    "remove-expired": {"task": "sendcraft.remove_expired", "schedule": 3600.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,
