@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,19 @@ class DurableFileSystemStorage(FileSystemStorage):
         aside.unlink()
         return True
 
+    def settle(self, name: str) -> None:
+        """Wait until :meth:`discard` would delete the file, for a minute at most."""
+        with suppress(FileNotFoundError):
+            time.sleep(max(0.0, _left(Path(self.path(name)))))
+
 
 def _is_new(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime < SETTLED.total_seconds()
+    return _left(path) > 0
+
+
+def _left(path: Path) -> float:
+    """Return for how many seconds the file still counts as new."""
+    return min(path.stat().st_mtime - time.time(), 0.0) + SETTLED.total_seconds()
 
 
 def attachments() -> DurableFileSystemStorage:

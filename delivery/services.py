@@ -133,4 +133,4 @@ def unsubscriptions_of(email: EmailLog) -> SuppressionQuerySet:
 
 
 def recipient_of(email: EmailLog) -> str:
-    return normalized(parse_address(email.to_address, attr="to_address"))
+    return normalized(Address(email.to_address))

@@ -13,6 +13,7 @@ from inbox.kinds import BounceType, Kind, NeverReply, QuarantineReason
 from logs.models import EmailLog
 from tenants.models import Mode, Tenant
 
+
 def raw_storage() -> DurableFileSystemStorage:
     return attachments()
 

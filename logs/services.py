@@ -33,7 +33,7 @@ def rendered_content(email: EmailLog, *, supplied: Mapping[str, Any] | None = No
         Gone: the content was removed.
     """
     content = email.content
-    if content.removed_at is not None:
+    if content.removed_at is not None or email.is_erased:
         raise Gone("The content of this message was removed.")
     headers = tuple((str(name), str(value)) for name, value in content.headers)
     version = content.template_version

@@ -291,7 +291,7 @@ def _change_or_conflict(email: EmailLog, allowed: Sequence[EmailStatus], **chang
 def _refuse_removed(email: EmailLog) -> None:
     """Hold the content until the commit, so that nobody removes it from a message that waits."""
     kept = EmailContent.objects.select_for_update().filter(pk=email.content_id, removed_at=None)
-    if not kept.values_list("pk", flat=True).first():
+    if email.is_erased or not kept.values_list("pk", flat=True).first():
         raise Conflict("The content of this message was removed.", code="gone")
 
 

@@ -125,8 +125,9 @@ class EmailLogAdmin(TenantAdmin):
             return []
         if email.status == EmailStatus.QUEUED:
             return [("retry", _("Send now")), ("cancel", _("Cancel"))]
-        is_failed = email.status == EmailStatus.FAILED and email.content.removed_at is None
-        return [("retry", _("Send again"))] if is_failed else []
+        is_kept = not email.is_erased and email.content.removed_at is None
+        again = email.status == EmailStatus.FAILED and is_kept
+        return [("retry", _("Send again"))] if again else []
 
     # Columns and fields
 
@@ -155,7 +156,7 @@ class EmailLogAdmin(TenantAdmin):
         try:
             made = services.rendered_content(email)
         except Gone:
-            context["removed_at"] = email.content.removed_at
+            context["is_gone"] = True
         except Refused as refusal:
             context["refusal"] = str(refusal)
         else:
