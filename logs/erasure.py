@@ -18,7 +18,7 @@ from common.errors import Conflict
 from common.storage import attachments
 from logs import transitions
 from logs.models import Attachment, EmailEvent, EmailLog, EmailStatus
-from logs.retention import BATCH, OPEN, empty_contents
+from logs.retention import BATCH, KEYS_AT_ONCE, OPEN, empty_contents
 from tenants.models import Tenant
 
 SCANNED = 2000
@@ -105,16 +105,17 @@ def _erase_recipient(emails: Sequence[EmailLog], person: Person, *, at: datetime
 
 def _empty_own_contents(emails: Collection[EmailLog], *, at: datetime) -> None:
     """What a batch says to all of its recipients is nobody's own and stays."""
-    contents = {email.content_id for email in emails}
-    others = EmailLog.objects.filter(content__in=contents)
-    others = others.exclude(pk__in=[email.pk for email in emails])
-    own = contents.difference(others.values_list("content_id", flat=True))
+    ids = [email.pk for email in emails]
+    contents = {email.content_id: email.content for email in emails}
+    own = [
+        pk for pk, content in contents.items() if not content.emails.exclude(pk__in=ids).exists()
+    ]
     for path in Attachment.objects.filter(part_of__in=own).values_list("path", flat=True):
         attachments().settle(path)
     empty_contents(own, at=at)
 
 
-def _clear_events(ids: Collection[int]) -> None:
+def _clear_events(ids: Sequence[int]) -> None:
     for events in _events_of(ids):
         for event in events:
             event.data = {name: one for name, one in event.data.items() if name in IMPERSONAL}
@@ -153,11 +154,9 @@ def _copies(email: EmailLog, person: Person, *, leave_out: bool = False) -> dict
 
 def _messages_to(tenant: Tenant, person: Person) -> Iterator[list[EmailLog]]:
     """In Python again: to a database, other letters may be the same."""
-    rows = EmailLog.objects.for_tenant(tenant).filter(to_address__iexact=person.key)
-    rows, last = rows.select_related("content").order_by("pk"), 0
-    while some := list(rows.filter(pk__gt=last)[:BATCH]):
-        yield [email for email in some if person.is_at(email.to_address)]
-        last = some[-1].pk
+    rows = EmailLog.objects.for_tenant(tenant)
+    alike = rows.filter(to_address__iexact=person.key).values_list("pk", "to_address")
+    yield from _loaded(tenant, sorted(pk for pk, address in alike if person.is_at(address)))
 
 
 def _messages_with_copies(tenant: Tenant, person: Person) -> Iterator[list[EmailLog]]:
@@ -166,13 +165,17 @@ def _messages_with_copies(tenant: Tenant, person: Person) -> Iterator[list[Email
     last = 0
     while some := list(lists.filter(pk__gt=last)[:SCANNED]):
         found = [pk for pk, cc, bcc in some if any(map(person.is_at, [*cc, *bcc]))]
-        if found:
-            yield list(rows.filter(pk__in=found).select_related("content"))
+        yield from _loaded(tenant, found)
         last = some[-1][0]
 
 
-def _events_of(ids: Collection[int]) -> Iterator[list[EmailEvent]]:
-    rows, last = EmailEvent.objects.filter(email__in=ids).order_by("pk"), 0
-    while some := list(rows.filter(pk__gt=last)[:BATCH]):
-        yield some
-        last = some[-1].pk
+def _loaded(tenant: Tenant, ids: Sequence[int]) -> Iterator[list[EmailLog]]:
+    rows = EmailLog.objects.for_tenant(tenant).select_related("content").order_by("pk")
+    for start in range(0, len(ids), BATCH):
+        yield list(rows.filter(pk__in=ids[start : start + BATCH]))
+
+
+def _events_of(ids: Sequence[int]) -> Iterator[list[EmailEvent]]:
+    """By message alone, and few at once, so that MariaDB takes their index."""
+    for start in range(0, len(ids), KEYS_AT_ONCE):
+        yield list(EmailEvent.objects.filter(email__in=ids[start : start + KEYS_AT_ONCE]))

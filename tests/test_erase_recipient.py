@@ -131,7 +131,7 @@ def test_all_is_exported_and_nothing_of_the_person_is_left(known_everywhere):
     for trace in (ANA, "lopes", "203.0.113.77", "?m=ana"):
         assert trace not in stored
     assert "messages 1" in said
-    assert all(b"example.com" not in path.read_bytes() for path in age_files())
+    assert all(b"I am Ana Lopes" not in path.read_bytes() for path in age_files())
     assert EmailEvent.objects.get(type="sent").data == {"smtp_code": 250}
 
 
