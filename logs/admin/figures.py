@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminSelectWidget
 
 from common.clock import DatabaseClock
@@ -34,17 +35,17 @@ GROUPINGS = [
     ("tag", _("tag")),
 ]
 COLUMNS = {
-    "queued": _("accepted"),
-    "sent": _("sent"),
-    "delivered": _("delivered"),
-    "bounced": _("bounced"),
-    "failed": _("failed"),
-    "spam": _("spam"),
-    "opened": _("opened"),
-    "clicked": _("clicked"),
-    "machine_opened": _("opened by machines"),
-    "machine_clicked": _("clicked by machines"),
-    "unsubscribed": _("unsubscribed"),
+    "queued": pgettext_lazy("of messages", "accepted"),
+    "sent": pgettext_lazy("of messages", "sent"),
+    "delivered": pgettext_lazy("of messages", "delivered"),
+    "bounced": pgettext_lazy("of messages", "bounced"),
+    "failed": pgettext_lazy("of messages", "failed"),
+    "spam": pgettext_lazy("of messages", "spam"),
+    "opened": pgettext_lazy("of messages", "opened"),
+    "clicked": pgettext_lazy("of messages", "clicked"),
+    "machine_opened": pgettext_lazy("of messages", "opened by machines"),
+    "machine_clicked": pgettext_lazy("of messages", "clicked by machines"),
+    "unsubscribed": pgettext_lazy("of messages", "unsubscribed"),
 }
 RATES = {
     "bounce_rate": _("bounce rate"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -400,3 +401,29 @@ def test_figures_of_a_day_are_stored_once(tenant):
 
     assert DailyFigures.objects.count() == DailyTagFigures.objects.count() == 1
     assert CountedDay.objects.get().version == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_and_jobs_at_once_leave_nothing_uncounted(tenant):
+    emails = [a_sent_email(tenant, tags=["a"]) for _number in range(20)]
+
+    def report(some):
+        for email in some:
+            afterwards.note(email, reported(EventType.BOUNCED))
+        connection.close()
+
+    def count():
+        for _time in range(5):
+            figures.recount(tenant, day=MARCH_1, at=SOON)
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(report, emails[:10]), pool.submit(report, emails[10:])]
+        jobs += [pool.submit(count), pool.submit(count)]
+    for job in jobs:
+        job.result()
+    figures.keep_up(at=LATER)
+
+    assert totals(tenant) == {"queued": 20, "settled": 20, "sent": 20, "bounced": 20}
+    assert DailyFigures.objects.count() == DailyTagFigures.objects.count() == 1
+    assert not ChangeMark.objects.exists()
