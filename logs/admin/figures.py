@@ -43,15 +43,13 @@ COLUMNS = {
     "spam": pgettext_lazy("of messages", "spam"),
     "opened": pgettext_lazy("of messages", "opened"),
     "clicked": pgettext_lazy("of messages", "clicked"),
-    "machine_opened": pgettext_lazy("of messages", "opened by machines"),
-    "machine_clicked": pgettext_lazy("of messages", "clicked by machines"),
-    "unsubscribed": pgettext_lazy("of messages", "unsubscribed"),
-}
-RATES = {
     "bounce_rate": _("bounce rate"),
     "complaint_rate": _("complaint rate"),
     "open_rate": _("open rate"),
     "click_rate": _("click rate"),
+    "machine_opened": pgettext_lazy("of messages", "opened by machines"),
+    "machine_clicked": pgettext_lazy("of messages", "clicked by machines"),
+    "unsubscribed": pgettext_lazy("of messages", "unsubscribed"),
 }
 WIDTH, HEIGHT = 900, 160
 
@@ -132,7 +130,7 @@ def shown(
         "width": WIDTH,
         "height": HEIGHT,
         "table": {
-            "headers": [dict(GROUPINGS)[group_by], *COLUMNS.values(), *RATES.values()],
+            "headers": [dict(GROUPINGS)[group_by], *COLUMNS.values()],
             "rows": [row(group) for group in (whole, *groups)],
         },
     }
@@ -140,8 +138,13 @@ def shown(
 
 def row(group: Group) -> list[str]:
     key = str(_("(no template)")) if group["key"] is None else group["key"]
-    counts = [str(group["totals"][name]) for name in COLUMNS]
-    return [key, *counts, *(percent(group["rates"][name], digits=1) for name in RATES)]
+    return [key, *(cell(group, name) for name in COLUMNS)]
+
+
+def cell(group: Group, name: str) -> str:
+    if name in group["rates"]:
+        return percent(group["rates"][name], digits=1)
+    return str(group["totals"][name])
 
 
 def bars(days: Sequence[Group]) -> list[Mapping[str, str]]:
