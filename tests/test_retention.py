@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -20,7 +22,7 @@ from conftest import client_of
 from inbox.models import InboundEmail
 from inbox.services import receive
 from inbox.tests.mails import a_mail
-from logs import afterwards
+from logs import afterwards, transitions
 from logs.afterwards import Report
 from logs.models import Attachment, EmailContent, EmailEvent, EmailLog, EventType
 from logs.models.content import attachment_storage
@@ -272,6 +274,51 @@ def test_figures_stay_whatever_is_removed(keeps_30_days, api):
     removed(contents=1, events=1, triage=1)
 
     assert (api.get(DELIVERY).json(), api.get(SUMMARY).json()) == before
+
+
+@pytest.mark.parametrize("path", ["process", "process?async=true", "process?force=true", "batch"])
+def test_a_failed_mail_whose_text_went_is_judged_by_what_is_handed_in_again(
+    keeps_30_days, api, path
+):
+    mail = {
+        "email_id": "m1", "from": "ana@example.com", "to": "support@shop.test",
+        "subject": "Delivery", "body": "Where is my order? Could you please check the delivery?",
+        "received_at": "2026-01-15T10:30:00Z",
+    }  # fmt: skip
+    assert api.post("/api/v1/emails/process", mail, format="json").status_code == 200
+    TriageResult.objects.update(status="failed", created_at=ago(31))
+    removed(triage=1)
+
+    if path == "batch":
+        api.post("/api/v1/emails/process-batch", {"emails": [mail]}, format="json")
+    else:
+        api.post(f"/api/v1/emails/{path}", mail, format="json")
+
+    row = TriageResult.objects.get()
+    assert (row.body, row.removed_at) == (mail["body"], None)
+    assert row.status in ("completed", "queued")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_removal_waits_for_a_retry_and_then_leaves_the_content(keeps_30_days):
+    email = a_sent_email(keeps_30_days, status="failed", sent_at=None)
+
+    def remove() -> dict[str, int]:
+        try:
+            return retention.remove_expired(at=timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            transitions.retry(email, at=timezone.now())
+            removal = pool.submit(remove)
+            with pytest.raises(TimeoutError):
+                removal.result(timeout=1)
+        assert removal.result()["contents"] == 0
+
+    email.refresh_from_db()
+    assert (email.status, email.content.text) == ("queued", "Hello")
 
 
 def test_a_tenant_that_keeps_all_keeps_all(tenant):
