@@ -134,9 +134,10 @@ def test_a_message_without_content_is_not_sent_again(keeps_30_days, api):
     assert email.status == "failed"
 
 
+@pytest.mark.parametrize("is_bulk", [True, False])
 @pytest.mark.parametrize("status", ["queued", "sending"])
-def test_what_may_still_go_out_stays_whole(keeps_30_days, status):
-    content = EmailContent.objects.create(tenant=keeps_30_days, is_bulk=True, text="Hello")
+def test_what_may_still_go_out_stays_whole(keeps_30_days, status, is_bulk):
+    content = EmailContent.objects.create(tenant=keeps_30_days, is_bulk=is_bulk, text="Hello")
     done = a_sent_email(keeps_30_days, own_variables={"name": "Ana"})
     waiting = an_email(keeps_30_days, status=status, own_variables={"name": "Rui"})
     EmailLog.objects.filter(pk__in=[done.pk, waiting.pk]).update(content=content)
