@@ -43,7 +43,12 @@ NOBODY: dict[str, Any] = {
     "smtp_response": "",
     "recipient_outcomes": {},
 }
-IMPERSONAL = frozenset({"attempt", "smtp_code", "enhanced_code", "topic", "machine", "is_machine"})
+IMPERSONAL = frozenset(
+    {
+        "attempt", "smtp_code", "enhanced_code", "bounce_type", "topic", "machine",
+        "machine_reason",
+    }
+)  # fmt: skip
 """What stays of the data of events; addresses, browsers, dialogues and links go."""
 
 
