@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypedDict
 
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
@@ -19,6 +19,8 @@ from django.db.models.functions import Round
 from ai_triage.durations import by_steps, percentile
 from ai_triage.kinds import Decision
 from ai_triage.models import Status, TriageAnalytics, TriageResult
+from common.days import bounds, day_of
+from common.rates import mean
 from tenants.models import Mode, Tenant
 
 LATE = timedelta(minutes=10)
@@ -63,7 +65,7 @@ def count_again(result: TriageResult) -> None:
     Called in the transaction that takes a processed result back, before it changes.
     """
     if result.processed_at is not None:
-        day = day_of(result.processed_at, tenant=result.tenant)
+        day = day_of(result.processed_at, zone=result.tenant.zone)
         rows = TriageAnalytics.objects.filter(tenant=result.tenant_id, date=day)
         rows.update(counted_until=None, marks=F("marks") + 1)
 
@@ -86,7 +88,7 @@ def recount(tenant: Tenant, *, day: date, at: datetime) -> None:
 
 def count_day(tenant: Tenant, *, day: date, at: datetime) -> list[TriageAnalytics]:
     """Return the day's figures as they are, one unsaved row for each mode."""
-    start, end = bounds(day, tenant=tenant)
+    start, end = bounds(day, zone=tenant.zone)
     rows = TriageResult.objects.for_tenant(tenant).filter(
         status=Status.COMPLETED, processed_at__gte=start, processed_at__lt=end
     )
@@ -109,19 +111,6 @@ def count_day(tenant: Tenant, *, day: date, at: datetime) -> list[TriageAnalytic
 def _columns(figures: TriageAnalytics) -> dict[str, Any]:
     names = [field.attname for field in TriageAnalytics._meta.concrete_fields]
     return {name: getattr(figures, name) for name in names if name not in NOT_FIGURES}
-
-
-def bounds(day: date, *, tenant: Tenant) -> tuple[datetime, datetime]:
-    """Return when the tenant's day begins and when the next one does."""
-    start, end = (
-        datetime.combine(one, time.min, tzinfo=tenant.zone).astimezone(UTC)
-        for one in (day, day + timedelta(days=1))
-    )
-    return start, end
-
-
-def day_of(instant: datetime, *, tenant: Tenant) -> date:
-    return instant.astimezone(tenant.zone).date()
 
 
 # What is behind
@@ -158,9 +147,9 @@ def _days_with_results(tenant: Tenant, *, since: datetime | None) -> Iterator[da
     ordered = rows.order_by("processed_at").values_list("processed_at", flat=True)
     first = (ordered.filter(processed_at__gte=since) if since else ordered).first()
     while first is not None:
-        day = day_of(first, tenant=tenant)
+        day = day_of(first, zone=tenant.zone)
         yield day
-        first = ordered.filter(processed_at__gte=bounds(day, tenant=tenant)[1]).first()
+        first = ordered.filter(processed_at__gte=bounds(day, zone=tenant.zone)[1]).first()
 
 
 # What a day holds
@@ -223,11 +212,6 @@ def _sum(groups: list[Group], name: str) -> Any:
 def _mean(groups: list[Group], name: str, *, of: str) -> float:
     """Return the mean to a millionth: databases add up floats in no fixed order."""
     return round(mean(_sum(groups, name), _sum(groups, of)), 6)
-
-
-def mean(total: Any, count: int) -> float:
-    """Return the mean, 0 of nothing."""
-    return float(total) / count if count else 0.0
 
 
 def _reasons(groups: list[Group], decision: Decision) -> list[Reason]:

@@ -75,10 +75,9 @@ def take_in(
             _refuse_another(row, mail)
             return row, False
         is_mine = lease is not None
-    elif force:
+    elif force or _is_emptied(row):
         job = {} if lease else {"job_id": uuid7()}
-        changed = claims.begin_anew(row, at=at, lease=lease, **mail.columns, **job)
-        is_mine = changed and lease is not None
+        is_mine = _begin_anew(row, mail, at=at, lease=lease, **job) and lease is not None
     else:
         _refuse_another(row, mail)
         is_mine = _go_on(row, at=at, lease=lease)
@@ -106,6 +105,8 @@ def take_in_batch(
                 raise Refused("This email_id is in the batch already.", code="duplicate")
             if row := known.get(key):
                 _refuse_another(row, mail)
+                if _is_emptied(row):
+                    _begin_anew(row, mail, at=at, lease=None)
                 claims.requeue(row, at=at)
             else:
                 made = _new(mail, tenant=tenant, mode=mode, at=at, lease=None)
@@ -216,6 +217,17 @@ def _inserted(rows: Sequence[TriageResult]) -> bool:
 def _refuse_another(row: TriageResult, mail: Incoming) -> None:
     if row.request_digest != mail.columns["request_digest"]:
         raise Conflict("Another mail was handed in under this email_id.", code="email_id_reused")
+
+
+def _is_emptied(row: TriageResult) -> bool:
+    """Whether what failed can't be judged as it stands, since its text was removed."""
+    return row.removed_at is not None and row.status == Status.FAILED
+
+
+def _begin_anew(
+    row: TriageResult, mail: Incoming, *, at: datetime, lease: timedelta | None, **job: object
+) -> bool:
+    return claims.begin_anew(row, at=at, lease=lease, removed_at=None, **mail.columns, **job)
 
 
 def _go_on(row: TriageResult, *, at: datetime, lease: timedelta | None) -> bool:

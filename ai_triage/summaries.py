@@ -8,9 +8,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TypedDict
 
-from ai_triage.analytics import Reason, count_day, day_of, mean, ranked
+from ai_triage.analytics import Reason, count_day, ranked
 from ai_triage.durations import added_up, percentile
 from ai_triage.models import TriageAnalytics
+from common.days import day_of
+from common.rates import mean
 from tenants.models import Tenant
 
 LARGE_DAY = 10_000
@@ -88,7 +90,7 @@ def _days(
     """Return the kept days; today is counted now, unless it is a large one counted of late."""
     rows = TriageAnalytics.objects.for_tenant(tenant).filter(mode=mode)
     kept = {day.date: day for day in rows.filter(date__range=(first, last))}
-    today = day_of(at, tenant=tenant)
+    today = day_of(at, zone=tenant.zone)
     if first <= today <= last and not _is_good_enough(kept.get(today), at=at):
         counted = count_day(tenant, day=today, at=at)
         kept[today] = next(day for day in counted if day.mode == mode)

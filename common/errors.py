@@ -33,6 +33,12 @@ class RefusedTogether(Refused):
         self.refusals = refusals
 
 
+class Gone(Refused):
+    """It was there and was removed for good (410)."""
+
+    code = "gone"
+
+
 class Conflict(SendCraftError):
     """The state has moved on (409); look again before you repeat it."""
 

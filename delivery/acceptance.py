@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from common.addresses import Address, normalized
 from common.errors import Refused, RefusedTogether
 from common.ids import uuid7
 from common.statements import insert
+from common.storage import attachments
 from delivery import doorbell
 from delivery.errors import Suppressed, TooLarge
 from delivery.mime import make_message_id
@@ -22,7 +22,6 @@ from delivery.resolution import Sender, find_account, find_template
 from delivery.submission import File, Message, Options
 from logs.links import supplied_variables
 from logs.models import Attachment, EmailContent, EmailLog, EmailTag
-from logs.models.content import attachment_storage
 from templates_app.models import TemplateVersion
 from templates_app.rendering import render
 from tenants.models import Tenant
@@ -188,9 +187,7 @@ def save_content(content: EmailContent, files: Collection[File]) -> None:
 def keep_file(file: File, *, tenant: Tenant) -> str:
     """Return where the file's bytes lie; the same file is kept once per tenant."""
     digest = file.sha256
-    path = f"{tenant.pk}/{digest[:2]}/{digest}"
-    storage = attachment_storage()
-    return path if storage.exists(path) else storage.save(path, ContentFile(file.content))
+    return attachments().keep(f"{tenant.pk}/{digest[:2]}/{digest}", file.content)
 
 
 def save_tags(emails: Iterable[EmailLog]) -> None:

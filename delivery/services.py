@@ -137,4 +137,4 @@ def left_topic(email: EmailLog) -> str:
 
 
 def recipient_of(email: EmailLog) -> str:
-    return normalized(parse_address(email.to_address, attr="to_address"))
+    return normalized(Address(email.to_address))

@@ -64,7 +64,7 @@ class InboundEmailAdmin(TenantAdmin):
             {
                 "fields": [
                     "public_id", "message_id", "thread_key", "envelope_sender", "language",
-                    "size_bytes", "mode",
+                    "size_bytes", "mode", "removed_at",
                 ]
             },
         ),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Self
 
-from django.core.files.storage import Storage, storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import uuid7
+from common.storage import DurableFileSystemStorage, attachments
 from inbox.kinds import BounceType, Kind, NeverReply, QuarantineReason
 from logs.models import EmailLog
 from tenants.models import Mode, Tenant
 
 
-def raw_storage() -> Storage:
-    return storages["attachments"]
+def raw_storage() -> DurableFileSystemStorage:
+    return attachments()
 
 
 TEXTS = ("text", "reply_text", "html_text", "references")
@@ -78,6 +78,9 @@ class InboundEmail(models.Model):
     size_bytes = models.PositiveIntegerField(_("size"))
     raw_sha256 = models.CharField(max_length=64, editable=False)
     raw_path = models.CharField(max_length=255, editable=False)
+    removed_at = models.DateTimeField(
+        _("removed at"), null=True, editable=False, help_text="When its texts and files went."
+    )
 
     objects = InboundEmailQuerySet.as_manager()
 
@@ -92,6 +95,8 @@ class InboundEmail(models.Model):
         indexes = [
             models.Index(fields=["tenant", "kind", "id"], name="inbound_by_kind"),
             models.Index(fields=["tenant", "received_at"], name="inbound_by_time"),
+            models.Index(fields=["tenant", "removed_at"], name="inbound_to_remove"),
+            models.Index(fields=["tenant", "from_address"], name="inbound_by_sender"),
             models.Index(fields=["tenant", "message_id_digest"], name="inbound_by_message_id"),
             models.Index(fields=["tenant", "thread_key", "id"], name="inbound_by_thread"),
         ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.errors import Gone
 from logs.links import supplied_variables, unsubscribe_url
 from logs.models import EmailLog
 from templates_app import rendering
@@ -29,8 +30,11 @@ def rendered_content(email: EmailLog, *, supplied: Mapping[str, Any] | None = No
 
     Raises:
         Refused: the template can't be rendered with these variables.
+        Gone: the content was removed.
     """
     content = email.content
+    if content.removed_at is not None or email.is_erased:
+        raise Gone("The content of this message was removed.")
     headers = tuple((str(name), str(value)) for name, value in content.headers)
     version = content.template_version
     if version is None:

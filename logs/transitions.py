@@ -16,7 +16,8 @@ from django.db.models import QuerySet
 
 from common.errors import Conflict, OutcomeUnknown, Refused
 from logs.inserting import insert_events
-from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
+from logs.marks import mark
+from logs.models import EmailContent, EmailEvent, EmailLog, EmailStatus, EventType
 from logs.signals import email_events, emails_due
 from logs.updating import lock_held, update_each
 
@@ -229,8 +230,9 @@ def retry(email: EmailLog, *, at: datetime) -> None:
     The time to give up begins anew; Message-ID and Date stay.
 
     Raises:
-        Conflict: it is neither queued nor failed.
+        Conflict: it is neither queued nor failed, or its content was removed (``gone``).
     """
+    _refuse_removed(email)
     _change_or_conflict(
         email,
         [EmailStatus.QUEUED, EmailStatus.FAILED],
@@ -243,6 +245,7 @@ def retry(email: EmailLog, *, at: datetime) -> None:
         error_message="",
         updated_at=at,
     )
+    mark([email])
     account_id = email.account_id
     transaction.on_commit(lambda: emails_due.send(EmailLog, account_ids=[account_id]), robust=True)
 
@@ -283,6 +286,13 @@ def _change_or_conflict(email: EmailLog, allowed: Sequence[EmailStatus], **chang
         return
     status = EmailLog.objects.values_list("status", flat=True).get(pk=email.pk)
     raise Conflict(f"The message is {status}; this needs {' or '.join(allowed)}.")
+
+
+def _refuse_removed(email: EmailLog) -> None:
+    """Hold the content until the commit, so that nobody removes it from a message that waits."""
+    kept = EmailContent.objects.select_for_update().filter(pk=email.content_id, removed_at=None)
+    if email.is_erased or not kept.values_list("pk", flat=True).first():
+        raise Conflict("The content of this message was removed.", code="gone")
 
 
 def write(events: Iterable[EmailEvent]) -> None:

@@ -18,6 +18,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
             (_("Messages"), "mail", "logs.EmailLog"),
             (_("Queues"), "pending_actions", "delivery.SendingQueue"),
             (_("Batches"), "stacked_email", "delivery.SendBatch"),
+            (_("Delivery"), "monitoring", "logs.DailyFigures"),
             (_("Suppressions"), "block", "delivery.Suppression"),
             (_("Background jobs"), "hourglass_top", "tenants.BackgroundJob"),
             (_("Inbound mail"), "move_to_inbox", "inbox.InboundEmail"),

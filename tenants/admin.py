@@ -43,6 +43,9 @@ class TenantModelAdmin(TenantAdmin):
         "timezone",
         "track_opens",
         "track_clicks",
+        "private_tracking",
+        "content_days",
+        "event_days",
         "never_twice",
         "is_active",
     ]

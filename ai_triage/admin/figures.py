@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget
 
-from ai_triage.analytics import Reason, mean
+from ai_triage.analytics import Reason
 from ai_triage.calibration import LEAST, Calibration, Costs, Suggestion, calibrate
 from ai_triage.evaluation.measures import Bin
 from ai_triage.models import ReviewReason, TriageAnalytics
 from ai_triage.models.choices import EMAIL_TYPES
+from common.rates import mean, percent
 from tenants.admin_base import TenantAdmin
 from tenants.models import Tenant
 from tenants.roles import tenants_of
@@ -161,10 +162,6 @@ def _suggestion_row(one: Suggestion) -> list[Any]:
     if one.threshold is None:
         return [name, one.count, _("nowhere"), "–"]
     return [name, one.count, f"{one.threshold:.2f}", f"{one.wrong} / {one.alone}"]
-
-
-def percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
 
 
 def listed(reasons: list[Reason]) -> str:

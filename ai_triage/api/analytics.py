@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ai_triage import analytics, summaries
-from common.api.periods import PARAMETERS, read_period
+from ai_triage import summaries
+from common.api.periods import PARAMETERS, PeriodSerializer, read_period
+from common.days import day_of
 from tenants.api.views import TenantMixin
 
 JANUARY = {
@@ -38,11 +39,6 @@ JANUARY = {
         "cost": 0.47877,
     },
 }
-
-
-class PeriodSerializer(serializers.Serializer[Any]):
-    start = serializers.DateField()
-    end = serializers.DateField()
 
 
 class TotalsSerializer(serializers.Serializer[Any]):
@@ -105,7 +101,7 @@ class SummaryView(TenantMixin, APIView):
     )
     def get(self, request: Request) -> Response:
         now = timezone.now()
-        today = analytics.day_of(now, tenant=self.tenant)
+        today = day_of(now, zone=self.tenant.zone)
         first, last = read_period(request, today=today)
         figures = summaries.summarize(
             self.tenant, mode=self.api_key.mode, first=first, last=last, at=now

@@ -194,6 +194,9 @@ class TriageResult(models.Model):
     is_automatic = models.BooleanField(_("answered automatically"), default=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+    removed_at = models.DateTimeField(
+        _("removed at"), null=True, editable=False, help_text="When its texts went."
+    )
 
     objects = TriageResultQuerySet.as_manager()
 
@@ -229,6 +232,7 @@ class TriageResult(models.Model):
                 fields=["tenant", "is_automatic", "responded_at"], name="triage_by_automatic"
             ),
             models.Index(fields=["answer_due_at"], name="triage_by_answer_due"),
+            models.Index(fields=["tenant", "removed_at"], name="triage_to_remove"),
         ]
 
     def __str__(self) -> str:

@@ -82,16 +82,6 @@ def test_days_are_those_of_the_tenant(tenant, other_tenant):
     assert sorted(of_other) == [date(2026, 1, 14), JANUARY_15]
 
 
-@pytest.mark.parametrize(("on", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
-def test_days_on_which_clocks_change_are_whole_and_meet_the_next(tenant, on, hours):
-    start, end = analytics.bounds(on, tenant=tenant)
-
-    assert end - start == timedelta(hours=hours)
-    assert analytics.bounds(on + timedelta(days=1), tenant=tenant)[0] == end
-    assert analytics.day_of(start, tenant=tenant) == on
-    assert analytics.day_of(end - timedelta(microseconds=1), tenant=tenant) == on
-
-
 def test_only_what_was_processed_counts_and_test_mail_apart(tenant):
     a_result(tenant)
     a_result(tenant, mode="test", decision="ignore", email_type="spam")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from ai_triage import analytics
 from ai_triage.models import TriageResult
 from ai_triage.tests.counted import NOON, a_result, results
+from common.days import day_of
 from conftest import client_of
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +106,7 @@ def test_a_large_day_is_told_as_it_was_a_minute_ago(api, tenant, monkeypatch):
     monkeypatch.setattr("ai_triage.summaries.LARGE_DAY", 1)
     now = timezone.now()
     a_result(tenant, processed_at=now)
-    analytics.recount(tenant, day=analytics.day_of(now, tenant=tenant), at=now)
+    analytics.recount(tenant, day=day_of(now, zone=tenant.zone), at=now)
     a_result(tenant, processed_at=now)
 
     assert api.get(URL).json()["totals"]["emails_processed"] == 1
@@ -126,7 +127,7 @@ def test_nothing_is_all_zeros(api):
 
 
 def test_a_period_left_out_is_thirty_days_until_today(api, tenant):
-    today = analytics.day_of(timezone.now(), tenant=tenant)
+    today = day_of(timezone.now(), zone=tenant.zone)
 
     assert api.get(URL).json()["period"] == {
         "start": str(today - timedelta(days=29)),

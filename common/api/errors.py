@@ -36,6 +36,10 @@ class RefusedFields(Unprocessable):
         self.refusals = refusals
 
 
+class GoneAnswer(exceptions.APIException):
+    status_code = status.HTTP_410_GONE
+
+
 class ConflictAnswer(exceptions.APIException):
     status_code = status.HTTP_409_CONFLICT
 
@@ -90,6 +94,8 @@ class ExceptionHandler(BaseHandler):
 
 def answer_to(error: errors.SendCraftError) -> exceptions.APIException:
     """Return the HTTP answer to one of our errors; an unexpected kind is a server error."""
+    if isinstance(error, errors.Gone):
+        return GoneAnswer(error.detail, code=error.code)
     if isinstance(error, errors.RefusedTogether):
         return RefusedFields(error.refusals)
     if isinstance(error, errors.Refused):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
+from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
@@ -30,19 +32,31 @@ PARAMETERS = [
 ]
 
 
+class PeriodSerializer(serializers.Serializer[Any]):
+    """The days that an answer is about, both included."""
+
+    start = serializers.DateField()
+    end = serializers.DateField()
+
+
 class _PeriodSerializer(StrictSerializer):
     start_date = serializers.DateField(input_formats=["%Y-%m-%d"], required=False)
     end_date = serializers.DateField(input_formats=["%Y-%m-%d"], required=False)
 
 
-def read_period(request: Request, *, today: date) -> tuple[date, date]:
+def read_period(
+    request: Request, *, today: date, others: Collection[str] = ()
+) -> tuple[date, date]:
     """Return the first and the last day that the request asks for, both included.
+
+    The caller reads the parameters named by ``others``.
 
     Raises:
         BadQuery: an unknown parameter, no date, the end before the start, too long.
     """
     try:
-        given = _PeriodSerializer.validated(request.query_params.dict())
+        query = request.query_params.dict()
+        given = _PeriodSerializer.validated({n: v for n, v in query.items() if n not in others})
     except ValidationError as error:
         raise BadQuery(error.detail) from error
     for name, day in given.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from logs.api.analytics import DeliveryView
 from logs.api.views import EmailEventViewSet, EmailLogViewSet
 
 urlpatterns: list[URLPattern] = [
@@ -14,4 +15,5 @@ urlpatterns: list[URLPattern] = [
     path("logs/<str:tracking_id>/cancel", EmailLogViewSet.as_view({"post": "cancel"})),
     path("logs/<str:tracking_id>/reschedule", EmailLogViewSet.as_view({"post": "reschedule"})),
     path("logs/<str:tracking_id>/retry", EmailLogViewSet.as_view({"post": "retry"})),
+    path("analytics/delivery", DeliveryView.as_view(), name="analytics-delivery"),
 ]

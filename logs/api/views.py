@@ -9,12 +9,18 @@ from typing import Any
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from common.api.schema import ErrorSerializer
 from common.api.serializers import NothingSerializer
 from logs import services, transitions
 from logs.api import examples
@@ -31,6 +37,7 @@ from tenants.api.views import IdempotentMixin, TenantMixin, TenantViewSet
 from tenants.idempotency import Answer
 from tenants.models import Tenant
 
+GONE = OpenApiResponse(ErrorSerializer, "The content was removed: `gone`.")
 TRACKING_ID = OpenApiParameter("tracking_id", uuid.UUID, OpenApiParameter.PATH)
 
 
@@ -98,7 +105,7 @@ class EmailLogViewSet(
         summary="Show what a message says",
         description="Rendered again from the template version and variables it was accepted with.",
         parameters=[TRACKING_ID],
-        responses=ContentSerializer,
+        responses={200: ContentSerializer, 410: GONE},
         examples=[examples.CONTENT],
     )
     def content(self, request: Request, tracking_id: str) -> Response:

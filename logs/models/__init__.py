@@ -3,9 +3,15 @@
 from logs.models.content import Attachment, EmailContent
 from logs.models.email import EmailLog, EmailStatus, EmailTag, Lease, Priority
 from logs.models.event import EmailEvent, EventType
+from logs.models.figures import TOTALS, ChangeMark, CountedDay, DailyFigures, DailyTagFigures
 
 __all__ = [
+    "TOTALS",
     "Attachment",
+    "ChangeMark",
+    "CountedDay",
+    "DailyFigures",
+    "DailyTagFigures",
     "EmailContent",
     "EmailEvent",
     "EmailLog",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from django.core.files.storage import Storage, storages
 from django.db import models
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from common.storage import DurableFileSystemStorage, attachments
 from templates_app.models import TemplateVersion
 from tenants.models import Tenant
 
 
-def attachment_storage() -> Storage:
-    return storages["attachments"]
+def attachment_storage() -> DurableFileSystemStorage:
+    return attachments()
 
 
 class EmailContent(models.Model):
@@ -36,10 +36,14 @@ class EmailContent(models.Model):
     removed_at = models.DateTimeField(
         null=True, editable=False, help_text="When its texts and files went, by rule or by wish."
     )
+    is_emptied = models.BooleanField(
+        default=False, editable=False, help_text="Nothing of it is left to remove."
+    )
 
     class Meta:
         verbose_name = _("content")
         verbose_name_plural = _("contents")
+        indexes = [models.Index(fields=["tenant", "is_emptied"], name="content_to_empty")]
 
     def __str__(self) -> str:
         return f"content {self.pk}"
@@ -69,6 +73,7 @@ class Attachment(models.Model):
     class Meta:
         verbose_name = _("attachment")
         verbose_name_plural = _("attachments")
+        indexes = [models.Index(fields=["path"], name="attachment_by_path")]
 
     def __str__(self) -> str:
         return self.filename

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmailAccount
+from common.erasing import ERASED
 from common.ids import uuid7
 from logs.models.content import EmailContent
 from templates_app.models import EmailTemplate
@@ -165,6 +166,11 @@ class EmailLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.to_address}: {self.subject}"
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the recipient's data was erased, and with it what the message said."""
+        return self.to_address.endswith(ERASED)
 
     @property
     def recipients(self) -> list[str]:

@@ -211,6 +211,8 @@ CELERY_BEAT_SCHEDULE = {
     "ring-for-jobs": {"task": "tenants.ring_for_jobs", "schedule": 10.0},
     "purge-jobs": {"task": "tenants.purge_jobs", "schedule": 3600.0},
     "mail-invitations": {"task": "tenants.mail_invitations", "schedule": 60.0},
+    "keep-up-delivery-figures": {"task": "logs.keep_up_figures", "schedule": 25.0},
+    "remove-expired": {"task": "sendcraft_project.remove_expired", "schedule": 3600.0},
     "purge-idempotency-records": {
         "task": "tenants.purge_idempotency_records",
         "schedule": 3600.0,

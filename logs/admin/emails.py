@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from common.errors import Conflict, Refused
+from common.errors import Conflict, Gone, Refused
 from common.outside_html import outside_page
 from logs import services, transitions
 from logs.models import Attachment, EmailLog, EmailStatus
@@ -125,7 +125,9 @@ class EmailLogAdmin(TenantAdmin):
             return []
         if email.status == EmailStatus.QUEUED:
             return [("retry", _("Send now")), ("cancel", _("Cancel"))]
-        return [("retry", _("Send again"))] if email.status == EmailStatus.FAILED else []
+        is_kept = not email.is_erased and email.content.removed_at is None
+        again = email.status == EmailStatus.FAILED and is_kept
+        return [("retry", _("Send again"))] if again else []
 
     # Columns and fields
 
@@ -153,6 +155,8 @@ class EmailLogAdmin(TenantAdmin):
         context: dict[str, Any] = {"email": email}
         try:
             made = services.rendered_content(email)
+        except Gone:
+            context["is_gone"] = True
         except Refused as refusal:
             context["refusal"] = str(refusal)
         else:
