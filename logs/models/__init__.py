@@ -3,6 +3,7 @@
 from logs.models.content import Attachment, EmailContent
 from logs.models.email import EmailLog, EmailStatus, EmailTag, Lease, Priority
 from logs.models.event import EmailEvent, EventType
+from logs.models.hit import HitSign, TrackingHit
 
 __all__ = [
     "Attachment",
@@ -12,6 +13,8 @@ __all__ = [
     "EmailStatus",
     "EmailTag",
     "EventType",
+    "HitSign",
     "Lease",
     "Priority",
+    "TrackingHit",
 ]
