@@ -18,7 +18,7 @@ from logs.models import EmailEvent, EmailLog, EventType, TrackingHit
 
 AT_ONCE = 500
 RIPE = BURST + timedelta(milliseconds=500)
-"""The age at which all that belongs to a hit is there too: a second of clicks, and their storing."""
+"""The age at which what belongs to a hit is stored too: a second of clicks, and a little."""
 MOST_NEIGHBOURS = 5_000
 
 

@@ -19,25 +19,20 @@ from logs.models import EventType
 BURST = timedelta(seconds=1)
 """Nobody follows two different links of one message within this time; link scanners do."""
 
-# The first that is found in a user agent says whose it is.
-_PROGRAMS = (
-    ("gmail_proxy", r"GoogleImageProxy"),  # Gmail fetches images for its readers, and ahead of them
-    ("yahoo_proxy", r"YahooMailProxy"),
-    (
-        "scanner",
-        r"barracuda|mimecast|proofpoint|url ?defense|safe ?links|messagelabs|symantec|cloudmark"
-        r"|fireeye|trend ?micro|sophos|forti(?:net|guard|mail|sandbox)|zscaler|ironport|bitdefender"
-        r"|kaspersky|mcafee|virustotal|palo ?alto|checkpoint|spamhaus|spamassassin|rspamd"
-        r"|microsoft office (?:existence|protocol) discovery|google-safety",
-    ),
-    (
-        "bot",  # link previews and crawlers; a CUBOT is a telephone
-        r"(?<!cu)bots?\b|crawler|spider\b|facebookexternalhit|bingpreview|skypeuripreview"
-        r"|whatsapp/|embedly|slurp\b|google-read-aloud|feedfetcher",
-    ),
+_SCANNERS = (
+    r"barracuda|mimecast|proofpoint|url ?defense|safe ?links|messagelabs|symantec|cloudmark"
+    r"|fireeye|trend ?micro|sophos|forti(?:net|guard|mail|sandbox)|zscaler|ironport|bitdefender"
+    r"|kaspersky|mcafee|virustotal|palo ?alto|checkpoint|spamhaus|spamassassin|rspamd"
+    r"|microsoft office (?:existence|protocol) discovery|google-safety"
+)
+_BOTS = (  # link previews and crawlers; a CUBOT is a telephone
+    r"(?<!cu)bots?\b|crawler|spider\b|facebookexternalhit|bingpreview|skypeuripreview"
+    r"|whatsapp/|embedly|slurp\b|google-read-aloud|feedfetcher"
 )
 _PROGRAM = re.compile(
-    "|".join(f"(?P<{reason}>{names})" for reason, names in _PROGRAMS), re.IGNORECASE
+    r"(?P<gmail_proxy>GoogleImageProxy)|(?P<yahoo_proxy>YahooMailProxy)"
+    rf"|(?P<scanner>{_SCANNERS})|(?P<bot>{_BOTS})",
+    re.IGNORECASE,
 )
 _APPLE_PRIVACY = "Mozilla/5.0"
 """All that Apple Mail Privacy Protection says of itself; it loads images, but follows no link."""

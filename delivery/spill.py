@@ -31,8 +31,8 @@ def write(hits: Sequence[TrackingHit]) -> None:
         if sum(file.stat().st_size for file in _files()) > MOST_BYTES:
             raise OSError("too much is kept already")
         text = serializers.serialize("jsonl", hits)
-        with open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(text)
+        new.touch(mode=0o600, exist_ok=False)
+        new.write_text(text)
         new.rename(path)
     except OSError as error:
         with suppress(OSError):
@@ -65,7 +65,8 @@ def read_in() -> None:
 
 def _store(text: str) -> None:
     close_old_connections()
-    hits = [each.object for each in serializers.deserialize("jsonl", text)]
+    found = (each.object for each in serializers.deserialize("jsonl", text))
+    hits = [hit for hit in found if isinstance(hit, TrackingHit)]
     TrackingHit.objects.bulk_create(hits, ignore_conflicts=True)
 
 

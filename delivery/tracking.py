@@ -16,17 +16,20 @@ Edit = tuple[int, int, str]
 
 _SPACE = "\t\n\f\r "
 _RAW = "style|script|textarea|title"
-_REST = rf"""[^>=]*+(?:=[{_SPACE}]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)?+[^>=]*+)*+(?:>|\Z)"""
+_VALUE = rf"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)"""
+_REST = rf"[^>=]*+(?:=[{_SPACE}]*+{_VALUE}?+[^>=]*+)*+(?:>|\Z)"
 _NEXT = re.compile(
     rf"(?:[^<]++|<(?!!--|(?:a|area|{_RAW})[{_SPACE}/>])(?:[a-z/]{_REST})?+)*+"
     rf"(?:<(?:(?P<comment>!--)|(?P<link>a|area)(?=[{_SPACE}/>])|(?P<raw>{_RAW})(?=[{_SPACE}/>])))?",
     re.IGNORECASE | re.ASCII,
 )
 """Runs over all up to the next link, comment, or element whose content is no HTML."""
+_DOUBLE = r'"(?P<double>[^"]*+)(?:"|\Z)'
+_SINGLE = r"'(?P<single>[^']*+)(?:'|\Z)"
+_BARE = rf"""(?P<bare>[^{_SPACE}>"'][^{_SPACE}>]*+)"""
 _ATTRIBUTE = re.compile(
     rf"[{_SPACE}/]*+(?P<name>[^{_SPACE}/>][^{_SPACE}/>=]*+)"
-    rf"(?:[{_SPACE}]*+=[{_SPACE}]*+"
-    rf"""(?:"(?P<double>[^"]*+)(?:"|\Z)|'(?P<single>[^']*+)(?:'|\Z)|(?P<bare>[^{_SPACE}>"'][^{_SPACE}>]*+)))?"""
+    rf"(?:[{_SPACE}]*+=[{_SPACE}]*+(?:{_DOUBLE}|{_SINGLE}|{_BARE}))?"
 )
 _REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9a-fA-F]++;?|[A-Za-z][A-Za-z0-9]*+(?:;|(?!=)))")
 _BODY_END = re.compile(rf"</body(?=[{_SPACE}/>])", re.IGNORECASE)
