@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from common.clock import DatabaseClock
 from delivery import spill
@@ -26,18 +26,25 @@ def count_hits() -> None:
     """Take in what lies in files, then count all hits that are ripe, each once."""
     spill.read_in()
     at = DatabaseClock().now()
+    if not _ripe(at=at).exists():
+        return  # without SQLite's write lock, which a transaction takes
     while _count_some(at=at) == AT_ONCE:
         pass
+
+
+def _ripe(*, at: datetime) -> QuerySet[TrackingHit]:
+    """Hits that may be counted at ``at``; those of a host whose clock is ahead need not wait."""
+    return TrackingHit.objects.filter(Q(at__lte=at - RIPE) | Q(at__gt=at))
 
 
 @transaction.atomic
 def _count_some(*, at: datetime) -> int:
     """Count up to 500 hits and remove them; return how many there were.
 
-    Another worker takes others. A hit of a host whose clock is ahead need not wait for it.
+    Another worker takes others.
     """
-    ripe = TrackingHit.objects.filter(Q(at__lte=at - RIPE) | Q(at__gt=at))
-    hits = list(ripe.order_by("pk").select_for_update(skip_locked=True)[:AT_ONCE])
+    ripe = _ripe(at=at).order_by("pk")
+    hits = list(ripe.select_for_update(skip_locked=True)[:AT_ONCE])
     if hits:
         emails = engagement.locked_messages({hit.tracking_id for hit in hits})
         known = [hit for hit in hits if hit.tracking_id in emails]

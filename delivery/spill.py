@@ -30,7 +30,7 @@ def write(hits: Sequence[TrackingHit]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if sum(file.stat().st_size for file in _files()) > MOST_BYTES:
             raise OSError("too much is kept already")
-        text = serializers.serialize("jsonl", hits)
+        text = serializers.serialize("jsonl", hits, ensure_ascii=True)  # a line stays one
         new.touch(mode=0o600, exist_ok=False)
         new.write_text(text)
         new.rename(path)

@@ -13,9 +13,7 @@ from logs.tests.builders import NOON
 
 MESSAGE, OTHER = UUID(int=1), UUID(int=2)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
-GMAIL = (
-    "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
-)
+GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 
 
 def visit(kind=EventType.OPENED, *, user_agent=FIREFOX, after=0.0, **fields) -> Visit:
