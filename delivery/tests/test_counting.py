@@ -249,13 +249,3 @@ def test_events_are_announced_together_with_their_messages(email, other_tenant):
     (events,) = announced
     assert [event.type for event in events] == ["opened", "clicked"]
     assert {event.email.tracking_id for event in events} == {email.tracking_id}
-
-
-@pytest.mark.parametrize("address", [None, "", "10.0.0.1", "::1", "rubbish"])
-def test_an_address_without_a_country_is_no_trouble(address):
-    assert counting.country_of(address) == ""
-
-
-def test_countries_are_known_in_both_address_families():
-    assert counting.country_of("8.8.8.8") == "US"
-    assert counting.country_of("2001:690::1") == "PT"
