@@ -17,6 +17,7 @@ import requests
 from tests.installation import Installation, mariadb_database, production_like
 from tests.servers.databases import require_mariadb, require_redis
 from tests.servers.waiting import until
+from tests.test_admin_browser import chromium
 
 pytestmark = pytest.mark.journey
 
@@ -158,6 +159,24 @@ def test_a_scanners_visit_leaves_the_figures_of_people_at_zero(mail):
         "head",
         "many_links",
     }
+
+
+def test_a_browser_shows_the_image_and_ends_where_the_link_led(shop, sink, sender):
+    """Chromium takes the target's bytes as it would have taken the link's own."""
+    target = f"{shop.url}/healthz?q=ção&x=%C3%A7"
+    mail = Mail(shop, sink, sender, html=f'<p>Olá <a href="{target}">saúde</a></p>')
+
+    with chromium() as browser:
+        page = browser.new_page()
+        page.set_content(mail.html, wait_until="networkidle")
+        page.click("a")
+        page.wait_for_url("**/healthz*")
+        shown, cookies = page.url, page.context.cookies()
+
+    mail.events(2)
+    assert shown == f"{shop.url}/healthz?q=%C3%A7%C3%A3o&x=%C3%A7"
+    assert cookies == []
+    assert mail.figures() == [1, 1, 0, 0]
 
 
 def test_a_message_may_go_without(shop, sink, sender):
