@@ -19,6 +19,8 @@ from logs.models import EmailEvent, EmailLog, EventType, TrackingHit
 AT_ONCE = 500
 RIPE = BURST + timedelta(milliseconds=500)
 """The age at which what belongs to a hit is stored too: a second of clicks, and a little."""
+WRONG = timedelta(seconds=10)
+"""How far ahead a clock has to be for its hits to be counted unripe."""
 MOST_NEIGHBOURS = 5_000
 
 
@@ -33,8 +35,8 @@ def count_hits() -> None:
 
 
 def _ripe(*, at: datetime) -> QuerySet[TrackingHit]:
-    """Hits that may be counted at ``at``; those of a host whose clock is ahead need not wait."""
-    return TrackingHit.objects.filter(Q(at__lte=at - RIPE) | Q(at__gt=at))
+    """Hits that may be counted at ``at``; those of a host whose clock is wrong need not wait."""
+    return TrackingHit.objects.filter(Q(at__lte=at - RIPE) | Q(at__gt=at + WRONG))
 
 
 @transaction.atomic

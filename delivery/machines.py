@@ -29,8 +29,10 @@ _BOTS = (  # link previews and crawlers; a CUBOT is a telephone
     r"(?<!cu)bots?\b|crawler|spider\b|facebookexternalhit|bingpreview|skypeuripreview"
     r"|whatsapp/|embedly|slurp\b|google-read-aloud|feedfetcher"
 )
+# Gmail's second name fetches ahead, while the reader's Gmail is open (SparkPost, January 2022).
+_GMAIL = r"GoogleImageProxy|Edge/12\.246 (?:Mozilla/5\.0|Gmail-content-sampling)\Z"
 _PROGRAM = re.compile(
-    r"(?P<gmail_proxy>GoogleImageProxy)|(?P<yahoo_proxy>YahooMailProxy)"
+    rf"(?P<gmail_proxy>{_GMAIL})|(?P<yahoo_proxy>YahooMailProxy)"
     rf"|(?P<scanner>{_SCANNERS})|(?P<bot>{_BOTS})",
     re.IGNORECASE,
 )

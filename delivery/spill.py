@@ -55,7 +55,7 @@ def read_in() -> None:
                     path.unlink()
         except (BlockingIOError, FileNotFoundError):
             continue  # another process was first
-        except (DatabaseError, InterfaceError) as error:
+        except (OSError, DatabaseError, InterfaceError) as error:
             logger.warning("hits stay in files", extra={"error": type(error).__name__})
             return
         except DeserializationError:

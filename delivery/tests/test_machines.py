@@ -15,6 +15,11 @@ MESSAGE, OTHER = UUID(int=1), UUID(int=2)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 
+EDGE_12 = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/42.0.2311.135 Safari/537.36 Edge/12.246"
+)
+
 
 def visit(kind=EventType.OPENED, *, user_agent=FIREFOX, after=0.0, **fields) -> Visit:
     given = {"tracking_id": MESSAGE, "address": "203.0.113.7", **fields}
@@ -33,6 +38,8 @@ def reasons(*visits: Visit) -> list[str | None]:
     ("user_agent", "reason"),
     [
         (GMAIL, "gmail_proxy"),
+        (f"{EDGE_12} Mozilla/5.0", "gmail_proxy"),
+        (f"{EDGE_12} Gmail-content-sampling", "gmail_proxy"),
         ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", "yahoo_proxy"),
         ("Mozilla/5.0", "apple_privacy"),
         ("Barracuda Sentinel (EE)", "scanner"),
@@ -49,6 +56,7 @@ def test_a_known_program_is_a_machine(user_agent, reason):
     "user_agent",
     [
         FIREFOX,
+        EDGE_12,
         "",
         "curl/8.5.0",
         "python-requests/2.32.3",
