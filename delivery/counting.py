@@ -43,10 +43,11 @@ def _ripe(*, at: datetime) -> QuerySet[TrackingHit]:
 def _count_some(*, at: datetime) -> int:
     """Count up to 500 hits and remove them; return how many there were.
 
-    Another worker takes others.
+    Workers take turns: to skip what others have locked would end in deadlocks, since InnoDB also
+    looks at rows of others when it removes one's own from a small table.
     """
     ripe = _ripe(at=at).order_by("pk")
-    hits = list(ripe.select_for_update(skip_locked=True)[:AT_ONCE])
+    hits = list(ripe.select_for_update()[:AT_ONCE])
     if hits:
         emails = engagement.locked_messages({hit.tracking_id for hit in hits})
         known = [hit for hit in hits if hit.tracking_id in emails]
