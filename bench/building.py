@@ -20,10 +20,12 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
+from accounts.models import EmailAccount  # noqa: E402
 from bench import order  # noqa: E402
 from delivery import building, mime  # noqa: E402
 from delivery.dkim import Signer  # noqa: E402
 from domains.dkim_keys import generate_rsa  # noqa: E402
+from domains.models import Domain  # noqa: E402
 from logs.models import EmailContent, EmailLog  # noqa: E402
 from logs.services import rendered_content  # noqa: E402
 from templates_app.compilation import compile_template  # noqa: E402
@@ -43,14 +45,24 @@ def main() -> None:
     heads = [(data, *data.partition(b"\r\n\r\n")) for data in plain]
     sign = signer._signature
     signed = Signer.sign
+    made = [rendered_content(email).html for email in emails]
     report("template: variables checked, subject, HTML and text", rendered_content, emails)
     report("what a message shows (with the above)", building.outgoing, emails)
+    report(
+        "pixel and ten tracked links",
+        lambda i: tracked_html(emails[i], made[i]),
+        [*range(MESSAGES)],
+    )
     report("MIME", mime.build, shown)
     report("SHA-256 of the body alone", lambda parts: hashlib.sha256(parts[3]).digest(), heads)
     report("RSA-2048 alone", lambda parts: sign(parts[1][:900]), heads)
     report("signature (with both)", lambda data: signed(signer, data), plain)
     report("build_message", lambda email: building.build_message(email, signers=[signer]), emails)
     print(f"{len(plain[0])} bytes a message before its signature")
+
+
+def tracked_html(email: EmailLog, html: str) -> str:
+    return building._tracked(email, html, host="")
 
 
 def messages(count: int) -> list[EmailLog]:
@@ -68,12 +80,16 @@ def messages(count: int) -> list[EmailLog]:
     )
     content = EmailContent(pk=1, tenant=tenant, template_version=version, is_bulk=True)
     content.files = []
+    account = EmailAccount(domain=Domain(name=DOMAIN))
     return [
         EmailLog(
             pk=number,
             tracking_id=UUID(int=number),
             tenant=tenant,
+            account=account,
             content=content,
+            track_opens=True,
+            track_clicks=True,
             from_address=f"shop@{DOMAIN}",
             from_name="The Shop",
             to_address=order.recipient(number),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -33,8 +34,8 @@ from delivery.status import account_queues  # noqa: E402
 from delivery.submission import Bulk, BulkRecipient, Options  # noqa: E402
 from domains.models import KeyAlgorithm  # noqa: E402
 from domains.services import create_domain  # noqa: E402
-from logs import claiming  # noqa: E402
-from logs.models import EmailLog, EmailStatus, Lease, Priority  # noqa: E402
+from logs import claiming, links  # noqa: E402
+from logs.models import EmailLog, EmailStatus, Lease, Priority, TrackingHit  # noqa: E402
 from templates_app.services import Author, create_template  # noqa: E402
 from tenants.models import Mode, Tenant  # noqa: E402
 from tenants.services import create_tenant, issue_key  # noqa: E402
@@ -165,6 +166,23 @@ def status() -> float:
     return median(took) * 1000
 
 
+def tracked(name: str, count: int) -> list[str]:
+    """Return the paths of so many messages' images, or of their links."""
+    target = "https://shop.example/products/12?utm_source=mail"
+    urls = {"open": links.open_url, "click": partial(links.click_url, target=target)}[name]
+    return [str(urls(uuid7())).removeprefix(links.base_url()) for _ in range(count)]
+
+
+def hits(wanted: int, limit: float) -> int:
+    """Return how many opens and clicks are stored, once they are ``wanted`` or after ``limit``."""
+    over_at = time.monotonic() + limit
+    while time.monotonic() < over_at:
+        time.sleep(0.05)
+        if wanted and TrackingHit.objects.count() >= wanted:
+            break
+    return TrackingHit.objects.count()
+
+
 def triage_fill(name: str, count: int) -> float:
     """Hand in so many different mails and return when; again under another name, duplicates."""
     tenant, began = Tenant.objects.get(slug="bench"), time.monotonic()
@@ -203,7 +221,7 @@ def triage_offline(count: int) -> float:
 
 CALLS = (
     *(prepare, account, hold, release, fill, settled, grow, claim, status),
-    *(triage_fill, triage_settled, triage_offline),
+    *(tracked, hits, triage_fill, triage_settled, triage_offline),
 )
 
 

@@ -1,4 +1,4 @@
-"""A small HTTP load generator: a bounded number of POSTs over a few kept connections."""
+"""A small HTTP load generator: a bounded number of requests over a few kept connections."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def post_request(path: str, body: object, *, key: str, idempotency_key: str = ""
         f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
     )
     return head.encode() + payload
+
+
+def get_request(path: str) -> bytes:
+    """Return the bytes of what a recipient's mail program asks."""
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {agent}\r\n\r\n".encode()
 
 
 def run(port: int, requests: Sequence[bytes], *, connections: int) -> Load:

@@ -176,6 +176,34 @@ def queue(bench: Bench) -> Iterator[Run]:
             yield Run(f"queue of {rows:,} rows", f"SendCraft, {runtime}", figures)
 
 
+def track(bench: Bench) -> Iterator[Run]:
+    """How many images and clicks a second are answered, and that each of them is stored."""
+    for runtime in bench.runtimes:
+        made = bench.hub(runtime)
+        with made.web() as web:
+            for name in ("open", "click"):
+                yield _hits(bench, made, name, web=web.pid)
+
+
+def _hits(bench: Bench, made: Hub, name: str, *, web: int) -> Run:
+    port, count = made.installation.port, bench.messages * 2
+    requests = [load.get_request(path) for path in made.call("tracked", name=name, count=count)]
+    load.run(port, requests[:200], connections=8)
+    stored, used = made.call("hits", wanted=0, limit=1.0), cpu_of_group(web)
+    done = load.run(port, requests, connections=8)
+    good = done.statuses[200] + done.statuses[302]
+    after = made.call("hits", wanted=stored + good, limit=bench.limit)
+    cpu = cpu_of_group(web) - used
+    figures = {
+        "per_second": good / done.seconds,
+        "per_second_and_core": good / cpu,
+        "cpu_ms": cpu * 1000 / max(1, good),
+        "refused": float(done.statuses.total() - good),
+        "lost": float(stored + good - after),
+    }
+    return Run(f"tracking, {name}s", f"SendCraft, {made.name}", figures, "2 web processes")
+
+
 def triage(bench: Bench) -> Iterator[Run]:
     """How one worker process gets through mail with a model that takes half a second."""
     for runtime in bench.runtimes:
@@ -210,7 +238,8 @@ def _triaged(bench: Bench, made: Hub, model: FakeGoogle, *, name: str, note: str
 
 
 MEASURES: dict[str, Callable[[Bench], Iterator[Run]]] = {
-    measure.__name__: measure for measure in (near, far, accept, latency, crowd, queue, triage)
+    measure.__name__: measure
+    for measure in (near, far, accept, latency, crowd, queue, track, triage)
 }
 
 

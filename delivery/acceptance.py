@@ -69,10 +69,11 @@ def prepare(message: Message, *, tenant: Tenant, mode: str) -> Prepared:
     email.subject = message.subject
     texts = [message.html, message.text]
     if version:
-        variables = message.variables | supplied_variables(email.tracking_id, message.variables)
+        host = account.domain.tracking_host
+        supplied = supplied_variables(email.tracking_id, message.variables, host=host)
         rendered = render(
             version.compiled,
-            variables=variables,
+            variables=message.variables | supplied,
             language=tenant.language,
             cache_key=version.cache_key,
         )

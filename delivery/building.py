@@ -13,8 +13,9 @@ from delivery.errors import TooLarge
 from delivery.kept_files import KeptFiles, encoded
 from delivery.mime import Outgoing, build
 from delivery.mime_parts import OutgoingAttachment
+from delivery.tracking import LinkOf, tracked
 from domains.models import DKIMKey, Domain, KeyAlgorithm
-from logs.links import unsubscribe_url
+from logs.links import base_url, click_url, open_url, own_unsubscribe_url, unsubscribe_url
 from logs.models import EmailContent, EmailLog
 from logs.services import rendered_content
 
@@ -44,20 +45,43 @@ def outgoing(email: EmailLog) -> Outgoing:
     """Return what the message shows, rendered for its recipient."""
     content = email.content
     rendered = rendered_content(email)
+    host = email.account.domain.tracking_host
+    leave = unsubscribe_url(email.tracking_id, host=host) if content.offers_unsubscribe else None
     return Outgoing(
         from_=Address(email.from_address, email.from_name),
         to=(Address(email.to_address, email.to_name),),
         cc=tuple(Address(copy, email.cc_names.get(copy, "")) for copy in email.cc_addresses),
         reply_to=tuple(Address(each["address"], each["name"]) for each in content.reply_to),
         subject=rendered.subject,
-        html=rendered.html,
+        html=_tracked(email, rendered.html, host=host),
         text=rendered.text,
         headers=rendered.headers,
         message_id=email.smtp_message_id,
         date=email.date,
         attachments=_files(content),
-        list_unsubscribe=unsubscribe_url(email.tracking_id) if content.offers_unsubscribe else None,
+        list_unsubscribe=leave,
     )
+
+
+def _tracked(email: EmailLog, html: str, *, host: str) -> str:
+    """Return the HTML with what tells of opens and clicks, as the message asks for."""
+    if not html or not (email.track_opens or email.track_clicks):
+        return html
+    pixel = open_url(email.tracking_id, host=host) if email.track_opens else ""
+    return tracked(html, link_of=_link_of(email, host) if email.track_clicks else None, pixel=pixel)
+
+
+def _link_of(email: EmailLog, host: str) -> LinkOf:
+    """Return what makes tracked links of targets; ways out, and links of ours, stay."""
+    ours = tuple(f"{base}/{path}/" for base in {base_url(), base_url(host)} for path in "tu")
+    way_out = own_unsubscribe_url({**email.content.variables, **email.own_variables})
+
+    def link(target: str) -> str | None:
+        if target == way_out or target.startswith(ours):
+            return None
+        return click_url(email.tracking_id, target, host=host)
+
+    return link
 
 
 def signers_of(domain: Domain) -> list[Signer]:

@@ -134,7 +134,8 @@ class Sorting:
     def supplied(self, tracking_id: UUID, own: Mapping[str, Any]) -> Mapping[str, object]:
         if not self.offers_link:
             return {}
-        return supplied_variables(tracking_id, {**self.bulk.variables, **own})
+        host = self.sender.account.domain.tracking_host
+        return supplied_variables(tracking_id, {**self.bulk.variables, **own}, host=host)
 
     def reject_suppressed(self) -> None:
         covered = suppressed(self.drafts, tenant=self.sender.tenant, topic=self.topic)

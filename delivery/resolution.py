@@ -32,6 +32,7 @@ OF_ACCOUNT = (
     "is_active",
     "domain__name",
     "domain__is_active",
+    "domain__tracking_host",
 )
 
 

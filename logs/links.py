@@ -1,29 +1,87 @@
-"""Signed links that stand in messages."""
+"""Signed links that stand in messages; to believe them needs no database."""
 
 from __future__ import annotations
 
 import re
 import uuid
 from collections.abc import Mapping
-from urllib.parse import quote
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
 from common.tokens import make_token, read_token
 
-UNSUBSCRIBE = "unsubscribe"
+UNSUBSCRIBE, OPEN, CLICK = "unsubscribe", "open", "click"
 PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
+LONGEST_TARGET = 1_400
+"""Bytes of a URL whose tracked link stays under 2,083 characters, where some programs cut it."""
+_TARGET = re.compile(rb"https?://[^\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
-def unsubscribe_url(tracking_id: uuid.UUID) -> str:
+@dataclass(frozen=True)
+class Target:
+    """Where a link of a message leads: ``url`` holds the bytes that stood in the message."""
+
+    tracking_id: uuid.UUID
+    url: bytes
+
+
+def base_url(host: str = "") -> str:
+    """Return what links begin with: the installation's URL, or the same at a tracking host.
+
+    Scheme, port and path are those of ``SENDCRAFT_PUBLIC_URL``, since the same server answers.
+    """
+    return _at_host(settings.PUBLIC_URL, host) if host else settings.PUBLIC_URL
+
+
+@lru_cache(maxsize=1024)
+def _at_host(public_url: str, host: str) -> str:
+    public = urlsplit(public_url)
+    return public._replace(netloc=f"{host}:{public.port}" if public.port else host).geturl()
+
+
+def unsubscribe_url(tracking_id: uuid.UUID, *, host: str = "") -> str:
     """Return the message's own unsubscribe page, which is also its one-click target."""
-    token = make_token(UNSUBSCRIBE, tracking_id.bytes)
-    return f"{settings.PUBLIC_URL}/u/{token}"
+    return f"{base_url(host)}/u/{make_token(UNSUBSCRIBE, tracking_id.bytes)}"
 
 
 def unsubscribed_message(token: str) -> uuid.UUID | None:
     """Return the tracking id that an unsubscribe token names, or None for a forged one."""
-    payload = read_token(UNSUBSCRIBE, token)
+    return _tracking_id(read_token(UNSUBSCRIBE, token))
+
+
+def open_url(tracking_id: uuid.UUID, *, host: str = "") -> str:
+    """Return the address of the message's invisible image."""
+    return f"{base_url(host)}/t/o/{make_token(OPEN, tracking_id.bytes)}.gif"
+
+
+def opened_message(token: str) -> uuid.UUID | None:
+    """Return the tracking id that an image's token names, or None for a forged one."""
+    return _tracking_id(read_token(OPEN, token))
+
+
+def click_url(tracking_id: uuid.UUID, target: str, *, host: str = "") -> str | None:
+    """Return a link that leads to ``target`` and tells us; None where it had better stay.
+
+    The whole target is in the token, so nothing but what we signed can be redirected to.
+    """
+    url = target.encode(errors="surrogatepass")
+    if len(url) > LONGEST_TARGET or not _TARGET.fullmatch(url):
+        return None
+    return f"{base_url(host)}/t/c/{make_token(CLICK, tracking_id.bytes + url)}"
+
+
+def clicked_target(token: str) -> Target | None:
+    """Return what a link's token names, or None for a forged one."""
+    payload = read_token(CLICK, token)
+    if payload is None or not _TARGET.fullmatch(payload[16:]):
+        return None
+    return Target(uuid.UUID(bytes=payload[:16]), payload[16:])
+
+
+def _tracking_id(payload: bytes | None) -> uuid.UUID | None:
     return uuid.UUID(bytes=payload) if payload is not None and len(payload) == 16 else None
 
 
@@ -37,14 +95,18 @@ def with_places_filled(url: str, variables: Mapping[str, object]) -> str:
     return PLACE.sub(value, url)
 
 
+def own_unsubscribe_url(variables: Mapping[str, object]) -> str:
+    """Return the caller's own ``unsubscribe_url`` for this recipient; empty where there is none."""
+    own = variables.get("unsubscribe_url")
+    return with_places_filled(own, variables) if isinstance(own, str) and own else ""
+
+
 def supplied_variables(
-    tracking_id: uuid.UUID, variables: Mapping[str, object]
+    tracking_id: uuid.UUID, variables: Mapping[str, object], *, host: str = ""
 ) -> dict[str, object]:
     """Return what a template gets besides its ``variables``: a link to unsubscribe by.
 
     A caller's own ``unsubscribe_url`` wins in the body; the headers keep ours.
     """
-    own = variables.get("unsubscribe_url")
-    if isinstance(own, str) and own:
-        return {"unsubscribe_url": with_places_filled(own, variables)}
-    return {"unsubscribe_url": unsubscribe_url(tracking_id)}
+    own = own_unsubscribe_url(variables)
+    return {"unsubscribe_url": own or unsubscribe_url(tracking_id, host=host)}

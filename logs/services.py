@@ -42,7 +42,8 @@ def rendered_content(email: EmailLog, *, supplied: Mapping[str, Any] | None = No
     variables = {**content.variables, **email.own_variables}
     if supplied is None:
         is_read = "unsubscribe_url" in version.variables
-        supplied = supplied_variables(email.tracking_id, variables) if is_read else {}
+        host = email.account.domain.tracking_host if is_read else ""
+        supplied = supplied_variables(email.tracking_id, variables, host=host) if is_read else {}
     made = rendering.render(
         version.compiled,
         variables={**variables, **supplied},
@@ -65,7 +66,8 @@ def shown_headers(email: EmailLog, rendered: Rendered) -> dict[str, str]:
         **dict(rendered.headers),
     }
     if email.content.offers_unsubscribe:
-        headers["List-Unsubscribe"] = f"<{unsubscribe_url(email.tracking_id)}>"
+        host = email.account.domain.tracking_host
+        headers["List-Unsubscribe"] = f"<{unsubscribe_url(email.tracking_id, host=host)}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return {name: value for name, value in headers.items() if value}
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import environ
+import maxminddb
 from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
@@ -165,6 +166,20 @@ def database(name: str, default: str) -> dict[str, Any]:
     if not config.get("NAME"):
         raise ImproperlyConfigured(f"{name} names no database.")
     return config
+
+
+def geoip_file(name: str) -> str:
+    """Return the path of a MaxMind-format file that can be read, empty where none is named."""
+
+    def parse(value: str) -> str:
+        if value:
+            maxminddb.open_database(value).close()
+        return value
+
+    try:
+        return parse(text(name, ""))
+    except (OSError, maxminddb.InvalidDatabaseError) as error:
+        raise ImproperlyConfigured(f"{name} must be a file in MaxMind's format: {error}") from None
 
 
 def kept_secret(folder: Path, name: str, make: Callable[[], str]) -> str:

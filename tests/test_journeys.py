@@ -81,6 +81,7 @@ def test_a_customer_gets_the_order_confirmation_with_its_products(shop, sink, or
                 {"name": "Serra", "price": "1234.5"},
             ],
         },
+        "track_opens": False,
     }
 
     accepted = shop.made("/emails/send", request, status=202)

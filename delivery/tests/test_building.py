@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import policy
 from email.utils import parsedate_to_datetime
+from html import unescape
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -25,7 +27,7 @@ from delivery.tests.sending import ANA, account_at, drained, queue
 from delivery.tests.test_dkim import Verifier
 from domains.dkim_keys import generate_ed25519, generate_rsa
 from domains.models import DKIMKey
-from logs.links import unsubscribe_url
+from logs.links import click_url, open_url, unsubscribe_url
 from logs.models import EmailLog
 from logs.models.content import attachment_storage
 from tests.factories import make_template
@@ -269,3 +271,77 @@ def test_a_real_server_delivers_the_message_to_its_mailbox(tenant, mail_server, 
     assert email.status == "sent"
     assert read(message)["Message-ID"] == email.smtp_message_id
     assert (ghost.status, ghost.smtp_response[:9]) == ("bounced", "550 5.1.1")
+
+
+PAGE = """<p>{{ name }} <a href="https://shop.test/?a=1&amp;b={{ name }}">shop</a>
+<a href="{{ unsubscribe_url }}">out</a></p>"""
+
+
+def links_of(message) -> list[str]:
+    html = message.get_body(("html",)).get_content()
+    return [unescape(link) for link in re.findall(r'href="([^"]+)"', html)]
+
+
+def test_links_are_tracked_for_their_recipient_but_no_way_out_is(account, tenant):
+    make_template(tenant, slug="news", html=PAGE, subject="x", text="x")
+    type(account.domain).objects.update(tracking_host="links.shop.test")
+    theirs = {"unsubscribe_url": "https://shop.test/out?who={name}&x=1"}
+    (ana,) = bulk(account, names=["ana"])
+    (bob,) = bulk(account, names=["bob"], variables_global=theirs)
+
+    own, foreign = built(ana), built(bob)
+
+    shop, out = links_of(own)
+    way_out = unsubscribe_url(ana.tracking_id, host="links.shop.test")
+    assert shop == click_url(
+        ana.tracking_id, "https://shop.test/?a=1&b=ana", host="links.shop.test"
+    )
+    assert out == way_out
+    assert own["List-Unsubscribe"] == f"<{way_out}>"
+    pixel = open_url(ana.tracking_id, host="links.shop.test")
+    assert f'<img src="{pixel}"' in own.get_body(("html",)).get_content()
+    assert links_of(foreign)[1] == "https://shop.test/out?who=bob&x=1"
+    assert foreign["List-Unsubscribe"].startswith("<http://links.shop.test")
+
+
+def test_a_tracked_message_is_the_same_bytes_at_every_attempt(account):
+    email = queue(account, html=PAGE.replace("{{ unsubscribe_url }}", "https://x.test"), text="x")
+    first = building.build_message(EmailLog.objects.get(pk=email.pk), signers=[])
+    EmailLog.objects.update(attempt=F("attempt") + 1, retry_count=3)
+
+    again = building.build_message(EmailLog.objects.get(pk=email.pk), signers=[])
+
+    assert again == first
+    assert len(links_of(read(first))) == 2
+    assert all("/t/c/" in link for link in links_of(read(first)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, (True, True)),
+        ({"track_opens": False}, (False, True)),
+        ({"track_clicks": False}, (True, False)),
+        ({"track_opens": False, "track_clicks": False}, (False, False)),
+    ],
+)
+def test_a_message_is_tracked_as_it_asks(account, wanted, found):
+    email = queue(account, html="<a href='https://x.test'>x</a>", **wanted)
+
+    html = built(email).get_body(("html",)).get_content()
+
+    assert ("/t/o/" in html, "/t/c/" in html) == found
+
+
+def test_a_link_of_ours_is_not_tracked_again(account):
+    ours = click_url(UUID(int=1), "https://x.test")
+
+    email = queue(account, html=f'<a href="{ours}">x</a>', track_opens=False)
+
+    assert links_of(built(email)) == [ours]
+
+
+def test_mail_without_html_stays_as_it_is(account):
+    message = built(queue(account, text="See https://x.test"))
+
+    assert message.get_content().strip() == "See https://x.test"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -770,7 +769,7 @@ def test_the_doorbell_rings_where_the_most_urgent_due_message_belongs(
 def test_sweeps_that_piled_up_while_no_worker_ran_are_one(account, server, monkeypatch):
     rung = []
     monkeypatch.setattr(current_app, "send_task", lambda *_, **__: rung.append(1))
-    monkeypatch.setattr(tasks, "_swept_at", -math.inf)
+    monkeypatch.setattr(tasks, "_ran_at", {})
     queue(account)
     rung.clear()
 

@@ -77,13 +77,21 @@ class EmailLogAdmin(TenantAdmin):
         (_("History"), {"fields": ["history"]}),
         (_("Content"), {"fields": ["said"]}),
         (
+            _("Opens and clicks"),
+            {
+                "fields": [
+                    "opens_count", "clicks_count", "machine_opens_count", "machine_clicks_count",
+                    "first_opened_at", "last_opened_at", "user_agent", "ip_address", "country",
+                ]
+            },
+        ),
+        (
             _("Details"),
             {
                 "fields": [
                     "tracking_id", "smtp_message_id", "batch_id", "mode", "priority", "topic",
                     "cc_addresses", "bcc_addresses", "tags", "metadata", "send_at", "retry_count",
-                    "delivered_at", "failed_at", "error_code", "opens_count", "clicks_count",
-                    "first_opened_at", "last_opened_at", "user_agent", "ip_address", "country",
+                    "delivered_at", "failed_at", "error_code", "track_opens", "track_clicks",
                 ]
             },
         ),

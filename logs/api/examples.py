@@ -32,6 +32,8 @@ _MESSAGE: dict[str, Any] = {
     "smtp_response": "250 2.0.0 Ok: queued as 4bQ1xk0Zz1z",
     "opens_count": 0,
     "clicks_count": 0,
+    "machine_opens_count": 1,
+    "machine_clicks_count": 0,
     "first_opened_at": None,
     "last_opened_at": None,
     "user_agent": None,
@@ -70,6 +72,22 @@ EVENT = OpenApiExample(
             "smtp_code": 450,
             "enhanced_code": "4.2.0",
             "transcript": ["> RCPT TO:<cliente@example.com>", "< 450 4.2.0 Greylisted"],
+        },
+    },
+    response_only=True,
+)
+CLICKED = OpenApiExample(
+    "A link that a scanner followed",
+    {
+        "type": "clicked",
+        "at": "2026-01-15T10:30:03Z",
+        "data": {
+            "user_agent": "BarracudaCentral",
+            "ip_address": "203.0.113.7",
+            "country": "US",
+            "machine": True,
+            "machine_reason": "scanner",
+            "url": "https://shop.example/orders/A-1001",
         },
     },
     response_only=True,

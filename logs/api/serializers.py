@@ -32,6 +32,12 @@ class MessageSerializer(serializers.ModelSerializer[EmailLog]):
     error_code = TextOrNull()
     error_message = TextOrNull()
     smtp_response = TextOrNull(help_text="The server's last reply.")
+    opens_count = serializers.IntegerField(help_text="By people, like all that follows of opens.")
+    clicks_count = serializers.IntegerField(help_text="By people.")
+    machine_opens_count = serializers.IntegerField(
+        help_text="By mailbox providers' proxies, scanners and other programs."
+    )
+    machine_clicks_count = serializers.IntegerField(help_text="By link scanners.")
     user_agent = TextOrNull(help_text="Of the first open, like ip_address and country.")
     country = TextOrNull()
     tags = serializers.ListField(child=serializers.CharField())
@@ -63,6 +69,8 @@ class MessageSerializer(serializers.ModelSerializer[EmailLog]):
             "smtp_response",
             "opens_count",
             "clicks_count",
+            "machine_opens_count",
+            "machine_clicks_count",
             "first_opened_at",
             "last_opened_at",
             "user_agent",

@@ -110,7 +110,9 @@ class EmailLogViewSet(
     )
     def content(self, request: Request, tracking_id: str) -> Response:
         rows = EmailLog.objects.for_tenant(self.tenant)
-        email = self.message(rows.select_related("tenant", "content__template_version"))
+        email = self.message(
+            rows.select_related("tenant", "account__domain", "content__template_version")
+        )
         made = services.rendered_content(email)
         shown = {
             "subject": made.subject,
@@ -187,7 +189,7 @@ class EmailLogViewSet(
         summary="List a message's events",
         description="Oldest first; the first page begins with `queued`.",
         parameters=[TRACKING_ID],
-        examples=[examples.EVENT],
+        examples=[examples.EVENT, examples.CLICKED],
     )
 )
 class EmailEventViewSet(ListModelMixin, MessageMixin, TenantViewSet[EmailEvent]):

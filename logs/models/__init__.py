@@ -4,6 +4,7 @@ from logs.models.content import Attachment, EmailContent
 from logs.models.email import EmailLog, EmailStatus, EmailTag, Lease, Priority
 from logs.models.event import EmailEvent, EventType
 from logs.models.figures import TOTALS, ChangeMark, CountedDay, DailyFigures, DailyTagFigures
+from logs.models.hit import HitSign, TrackingHit
 
 __all__ = [
     "TOTALS",
@@ -18,6 +19,8 @@ __all__ = [
     "EmailStatus",
     "EmailTag",
     "EventType",
+    "HitSign",
     "Lease",
     "Priority",
+    "TrackingHit",
 ]

@@ -339,3 +339,18 @@ def test_an_action_without_a_csrf_token_is_refused(tenant):
     email.refresh_from_db()
     assert response.status_code == 403
     assert email.status == EmailStatus.QUEUED
+
+
+def test_opens_of_people_and_machines_stand_side_by_side(tenant, viewer):
+    email = an_email(tenant, status="sent", opens_count=3, machine_opens_count=71)
+    for payload, reason in zip(PAYLOADS, [None, "scanner", None, None, None], strict=True):
+        data = {"user_agent": payload, "machine": bool(reason), "machine_reason": reason}
+        EmailEvent.objects.create(tenant=tenant, email=email, type="opened", at=NOON, data=data)
+
+    shown = viewer.get(page(email)).content.decode()
+
+    assert "71" in shown
+    assert shown.count("scanner") == 1
+    for payload in PAYLOADS:
+        assert payload not in shown
+        assert escape(payload) in shown

@@ -18,7 +18,8 @@ FIELDS = {
     "tracking_id", "status", "from_address", "to_address", "cc_addresses", "bcc_addresses",
     "subject", "template_id", "account_id", "batch_id", "smtp_message_id", "queued_at", "send_at",
     "sent_at", "delivered_at", "failed_at", "error_code", "error_message", "retry_count",
-    "next_attempt_at", "smtp_response", "opens_count", "clicks_count", "first_opened_at",
+    "next_attempt_at", "smtp_response", "opens_count", "clicks_count",
+    "machine_opens_count", "machine_clicks_count", "first_opened_at",
     "last_opened_at", "user_agent", "ip_address", "country", "tags", "metadata", "mode",
     "created_at", "updated_at",
 }  # fmt: skip

@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "common.api.middleware.RequestContextMiddleware",
     "common.api.middleware.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "delivery.middleware.SignedLinkMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "common.api.middleware.ApiRequestMiddleware",
@@ -201,6 +202,7 @@ CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
 # None expires: a worker whose clock is ahead of beat's would take none of them.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
+    "count-hits": {"task": "delivery.count_hits", "schedule": 1.0, "options": {"queue": "high"}},
     "triage-sweep": {"task": "ai_triage.sweep", "schedule": 5.0, "options": {"queue": "high"}},
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"queue": "high"}},
     "tell-of-webhooks": {"task": "webhooks.tell_of_switched_off", "schedule": 60.0},
@@ -344,6 +346,7 @@ DNS_RESOLVERS = read.listed(
     pattern=r"(\[[0-9a-fA-F:]+\]|[0-9.]+):\d{1,5}",
     wanted="a comma-separated list of address:port",
 )
+GEOIP_DATABASE = read.geoip_file("GEOIP_DATABASE")
 # Who judges inbound mail. Base URLs are the operator's own choice, so they may be private.
 GEMINI_API_KEY = read.text("GEMINI_API_KEY", "")
 GEMINI_MODEL = read.text("GEMINI_MODEL", "gemini-3.5-flash-lite")

@@ -42,6 +42,8 @@ def check(data: Path, *, runtime: str = "embedded", **variables: str):
         ("SENDCRAFT_RATE_LIMIT", "fast"),
         ("SENDCRAFT_ALLOW_PRIVATE_HOSTS", "maybe"),
         ("TRUSTED_PROXIES", "everybody"),
+        ("GEOIP_DATABASE", "/nowhere/x.mmdb"),
+        ("GEOIP_DATABASE", "manage.py"),
         ("CORS_ALLOWED_ORIGINS", "shop.example"),
         ("DNS_RESOLVERS", "localhost"),
         ("CONN_MAX_AGE", "-1"),
