@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -10,6 +12,7 @@ from django.utils import timezone
 from common.addresses import Address, normalized, parse_address
 from common.errors import Conflict
 from common.text import check_text
+from delivery import return_paths
 from delivery.acceptance import prepare
 from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
 from delivery.submission import Message
@@ -97,6 +100,11 @@ def apply_report(email: EmailLog, report: Report, *, is_hard: bool = False) -> b
             source=email,
         )
     return is_news
+
+
+def messages_named_in(texts: Iterable[str]) -> list[uuid.UUID]:
+    """Return the tracking ids that genuine return paths in ``texts`` name."""
+    return return_paths.named_in(texts)
 
 
 def _reason_of(report: Report, *, is_hard: bool) -> str:

@@ -12,7 +12,15 @@ from inbox import words
 from inbox.automatic import local_part, null_return_path
 from inbox.kinds import Kind
 from inbox.reading import Mail
-from inbox.reports import Affected, Report, bounce_type, code_in, returned_ids
+from inbox.reports import (
+    MAX_REASON,
+    STATUS_CODE,
+    Affected,
+    Report,
+    bounce_type,
+    code_in,
+    returned_ids,
+)
 
 MOST_TEXT = 64 * 1024
 MAX_RECIPIENTS = 100
@@ -73,7 +81,9 @@ def read_prose(mail: Mail) -> Report | None:
         return None
     code = code_in("", said)
     how = bounce_type(code or _basic_code(said), said) if kind is Kind.BOUNCE else None
-    affected = tuple(Affected((one,), code, how) for one in _recipients(mail, said))
+    reason = _reason(said)
+    named = [(one,) for one in _recipients(mail, said)] or [()]
+    affected = tuple(Affected(addresses, code, how, kind, reason) for addresses in named)
     ids = (*_RETURNED_ID.findall(text)[: words.MAX_IDS], *returned_ids(mail))
     return Report(kind, affected, tuple(dict.fromkeys(ids)))
 
@@ -95,6 +105,16 @@ def _basic_code(text: str) -> str:
     """Return the class of an SMTP reply code, as the beginning of an enhanced code."""
     found = _REPLY_CODE.search(text)
     return f"{found[1]}." if found else ""
+
+
+def _reason(said: str) -> str:
+    """Return the first line that holds a status or reply code: most likely the server's words."""
+    for pattern in (STATUS_CODE, _REPLY_CODE):
+        if found := pattern.search(said):
+            start = said.rfind("\n", 0, found.start()) + 1
+            end = said.find("\n", found.end())
+            return words.one_line(said[start : len(said) if end < 0 else end])[:MAX_REASON]
+    return ""
 
 
 def _recipients(mail: Mail, said: str) -> list[str]:

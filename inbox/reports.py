@@ -16,6 +16,7 @@ from inbox.reading import Mail
 
 MAX_STATUS_BYTES = 256 * 1024
 MAX_RECIPIENTS = 1000
+MAX_REASON = 500
 
 STATUS_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n")
@@ -54,16 +55,25 @@ _GRAVEST_FIRST = (Kind.BOUNCE, Kind.DELAYED, Kind.DELIVERED)
 
 @dataclass(frozen=True)
 class Affected:
-    """A recipient of the earlier message, by every address it is called; what became of it."""
+    """A recipient of the earlier message, by every address it is called; what became of it.
+
+    ``addresses`` is empty where the report does not say who; ``reason`` are the words of the
+    server that refused.
+    """
 
     addresses: tuple[str, ...]
     status_code: str = ""
     bounce_type: BounceType | None = None
+    kind: Kind = Kind.BOUNCE
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says, and the Message-IDs by which it may name the earlier message."""
+    """What a report says, and the Message-IDs by which it may name the earlier message.
+
+    ``kind`` is the gravest thing it says; ``affected`` has all, the gravest first.
+    """
 
     kind: Kind
     affected: tuple[Affected, ...] = ()
@@ -125,6 +135,11 @@ def code_in(status: str, text: str) -> str:
     return stated[1] if stated else ""
 
 
+def reason_in(diagnosis: str) -> str:
+    """Return a Diagnostic-Code's text, without its type and on one line."""
+    return words.one_line(_UNTYPED.sub("", diagnosis, count=1))[:MAX_REASON]
+
+
 def _returned_heads(root: Part) -> Iterator[Headers]:
     for part in root.parts:
         if part.content_type in ("text/rfc822-headers", "message/global-headers"):
@@ -136,7 +151,7 @@ def _returned_heads(root: Part) -> Iterator[Headers]:
 
 
 def _delivery_report(mail: Mail, part: Part) -> Report:
-    by_kind: dict[Kind, list[Affected]] = {}
+    affected: list[Affected] = []
     for group in _groups(part)[: MAX_RECIPIENTS + 1]:
         addresses = _addresses(group, "Original-Recipient", "Final-Recipient")
         status, diagnosis = group.get("Status"), group.get("Diagnostic-Code")
@@ -145,9 +160,10 @@ def _delivery_report(mail: Mail, part: Part) -> Report:
         code = code_in(status, diagnosis)
         kind = _ACTIONS.get(group.get("Action").strip().lower()) or _kind_by_code(code)
         how = bounce_type(code, diagnosis) if kind is Kind.BOUNCE else None
-        by_kind.setdefault(kind, []).append(Affected(addresses, code, how))
-    kind = next((one for one in _GRAVEST_FIRST if one in by_kind), Kind.BOUNCE)
-    return Report(kind, tuple(by_kind.get(kind, ())), returned_ids(mail))
+        affected.append(Affected(addresses, code, how, kind, reason_in(diagnosis)))
+    affected.sort(key=lambda one: _GRAVEST_FIRST.index(one.kind))
+    kind = affected[0].kind if affected else Kind.BOUNCE
+    return Report(kind, tuple(affected), returned_ids(mail))
 
 
 def _groups(part: Part) -> list[Headers]:
@@ -174,8 +190,19 @@ def _feedback_report(mail: Mail, part: Part) -> Report | None:
     addresses = _addresses(fields, "Original-Rcpt-To", "Removal-Recipient")
     for head in () if addresses else _returned_heads(mail.root):
         addresses = tuple(address for address, _name in words.address_list(head.get("To")))
-    affected = (Affected(addresses),) if addresses else ()
+    affected = (Affected(addresses, kind=Kind.COMPLAINT),) if addresses else ()
     return Report(Kind.COMPLAINT, affected, returned_ids(mail))
+
+
+def envelope_senders(mail: Mail) -> list[str]:
+    """Return what ``mail`` says of the envelope sender of the messages that it gives back."""
+    found = []
+    for head in _returned_heads(mail.root):
+        found += [*head.all("Return-Path"), *head.all("X-Original-Return-Path")]
+    for part in mail.root.walk():
+        if part.content_type == "message/feedback-report":
+            found += [value for group in _groups(part) for value in group.all("Original-Mail-From")]
+    return found
 
 
 def _addresses(fields: Headers, *names: str) -> tuple[str, ...]:
