@@ -15,7 +15,7 @@ from django.db.models import Q
 from accounts.models import EmailAccount
 from common.errors import Refused
 from domains.models import Domain
-from inbox import automatic, matching, mime, prose, reading, reports, words
+from inbox import automatic, matching, mime, prose, reading, words
 from inbox.applying import apply_findings
 from inbox.errors import TooLarge
 from inbox.findings import Finding
@@ -101,8 +101,19 @@ def receive(raw: bytes, *, tenant: Tenant, at: datetime, mode: str = Mode.LIVE) 
         return prepared.store()
 
 
-def prepare(raw: bytes, *, tenant: Tenant, at: datetime, mode: str = Mode.LIVE) -> Prepared:
+def prepare(
+    raw: bytes,
+    *,
+    tenant: Tenant,
+    at: datetime,
+    mode: str = Mode.LIVE,
+    quarantined: QuarantineReason | None = None,
+    size_bytes: int = 0,
+) -> Prepared:
     """Read a mail and keep its bytes; its row is not written yet.
+
+    ``quarantined`` is why it must not be taken apart, where that is known; ``size_bytes`` the
+    whole mail's size, where ``raw`` is only its header.
 
     Raises:
         Refused: it is empty or too large.
@@ -111,7 +122,10 @@ def prepare(raw: bytes, *, tenant: Tenant, at: datetime, mode: str = Mode.LIVE) 
         raise Refused("The mail is empty.", code="required", attr="raw")
     if len(raw) > settings.MESSAGE_LIMIT_BYTES:
         raise TooLarge
-    mail, quarantined = read_or_quarantine(raw)
+    mail = None
+    if quarantined in (None, QuarantineReason.TOO_LARGE):
+        mail, found = read_or_quarantine(raw)
+        quarantined = quarantined or found
     digest = hashlib.sha256(raw).hexdigest()
     return Prepared(
         tenant=tenant,
@@ -122,6 +136,7 @@ def prepare(raw: bytes, *, tenant: Tenant, at: datetime, mode: str = Mode.LIVE) 
         mail=mail,
         quarantined=quarantined,
         at=at,
+        size_bytes=size_bytes,
     )
 
 
@@ -189,14 +204,14 @@ def _fields(mail: Mail) -> dict[str, object]:
 
 def _judgement(mail: Mail, *, tenant: Tenant, mode: str, at: datetime) -> dict[str, object]:
     """Return what the mail is, what it is about and whether it may be answered."""
-    report = reports.read_report(mail) or prose.read_prose(mail)
+    report = prose.read_any(mail)
     values: dict[str, object]
     if report is not None:
         kind = report.kind
         found = matching.match(report, mail=mail, tenant=tenant, mode=mode, at=at)
         email, shown = found.email, found.shown
         values = {
-            "recipient": shown.addresses[0] if shown and shown.addresses else "",
+            "recipient": shown.addresses[0][:320] if shown and shown.addresses else "",
             "bounce_type": (shown and shown.bounce_type) or "",
             "status_code": shown.status_code if shown else "",
             "findings": [_finding(affected).as_json() for affected in found.proven],

@@ -13,8 +13,7 @@ ID = "<1@shop.test>"
 
 
 def report_of(raw: bytes) -> reports.Report | None:
-    mail = read(raw)
-    return reports.read_report(mail) or prose.read_prose(mail)
+    return prose.read_any(read(raw))
 
 
 def group(action: str, status: str, diagnosis: str = "") -> dict[str, str]:
@@ -92,6 +91,21 @@ def test_a_complaint_names_the_message_and_mostly_who_complained(feedback, addre
 
     assert (found.kind, found.message_ids) == (Kind.COMPLAINT, (ID,))
     assert judged(found) == [(addresses, "", None, Kind.COMPLAINT)]
+
+
+@pytest.mark.parametrize("subject", ["complaint about message from 192.0.2.1", "A complaint"])
+def test_outlooks_complaints_are_known_by_their_subject_and_recipient(subject):
+    body = (
+        "--r\r\nContent-Type: message/rfc822\r\n\r\nX-HmXmrOriginalRecipient: ana@example.com\r\n"
+        f"To: x@y.test\r\nMessage-ID: {ID}\r\n\r\nHi\r\n--r--\r\n"
+    )
+    found = report_of(a_mail(body, Subject=subject, Content_Type="multipart/mixed; boundary=r"))
+
+    if subject.startswith("complaint"):
+        assert (found.kind, found.message_ids) == (Kind.COMPLAINT, (ID,))
+        assert judged(found) == [(("ana@example.com",), "", None, Kind.COMPLAINT)]
+    else:
+        assert found is None
 
 
 @pytest.mark.parametrize("kind", ["auth-failure", "not-spam"])
