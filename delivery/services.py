@@ -12,7 +12,7 @@ from django.utils import timezone
 from common.addresses import Address, normalized, parse_address
 from common.errors import Conflict
 from common.text import check_text
-from delivery import return_paths
+from delivery import return_paths, stopping
 from delivery.acceptance import prepare
 from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
 from delivery.submission import Message
@@ -105,6 +105,11 @@ def apply_report(email: EmailLog, report: Report, *, is_hard: bool = False) -> b
 def messages_named_in(texts: Iterable[str]) -> list[uuid.UUID]:
     """Return the tracking ids that genuine return paths in ``texts`` name."""
     return return_paths.named_in(texts)
+
+
+def is_stopping() -> bool:
+    """Tell whether this worker was asked to stop, so that long work should come to an end."""
+    return stopping.is_asked()
 
 
 def _reason_of(report: Report, *, is_hard: bool) -> str:

@@ -123,7 +123,11 @@ class MailboxQuerySet(models.QuerySet["Mailbox"]):
     def due(self, *, at: datetime) -> Self:
         """Mailboxes that nobody reads at ``at`` and whose time has come, the longest due first."""
         unheld = self.filter(Q(leased_until=None) | Q(leased_until__lte=at))
-        wanted = unheld.filter(next_read_at__lte=at, account__reads_mail=True)
+        wanted = unheld.filter(
+            next_read_at__lte=at,
+            account__reads_mail=True,
+            account__domain__tenant__is_active=True,
+        )
         return wanted.order_by("next_read_at", "pk")
 
     def claim(self, mailbox: Mailbox, *, token: str, until: datetime, at: datetime) -> bool:

@@ -39,6 +39,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         [
             (_("Domains"), "dns", "domains.Domain"),
             (_("Accounts"), "outgoing_mail", "accounts.EmailAccount"),
+            (_("Mailboxes"), "mark_email_unread", "inbox.Mailbox"),
             (_("Templates"), "draft", "templates_app.EmailTemplate"),
             (_("API keys"), "key", "tenants.APIKey"),
         ],

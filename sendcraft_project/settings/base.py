@@ -194,6 +194,7 @@ CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
     "triage-sweep": {"task": "ai_triage.sweep", "schedule": 5.0, "options": {"queue": "high"}},
+    "read-mailboxes": {"task": "inbox.read_mailboxes", "schedule": 15.0},
     "apply-reports": {"task": "inbox.apply_reports", "schedule": 30.0},
     "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
