@@ -195,6 +195,7 @@ class AccountAdmin(TenantAdmin):
                     "imap_password",
                     "imap_use_ssl",
                     "imap_folder",
+                    "bounce_address",
                 ]
             },
         ),

@@ -134,6 +134,20 @@ def _set_host(account: EmailAccount, name: str, value: str) -> None:
     setattr(account, name, checked_host(value, attr=name) if value else "")
 
 
+def _set_address(account: EmailAccount, name: str, value: str) -> None:
+    setattr(account, name, _plain_address(value.strip(), attr=name) if value.strip() else "")
+
+
+def _plain_address(text: str, *, attr: str) -> str:
+    """Return one address that a server of any age takes as an envelope sender."""
+    address = parse_address(text, attr=attr)
+    if address.display_name:
+        raise Refused("Give the address alone, without a name.", attr=attr)
+    if address.needs_smtputf8 or address.local_part.startswith('"'):
+        raise Refused("The address has to be in plain ASCII, without quotes.", attr=attr)
+    return address.addr_spec
+
+
 def _set_secret(account: EmailAccount, name: str, value: str | None) -> None:
     """The same secret again is no change, so that it costs no new test."""
     if value is None:
@@ -183,6 +197,7 @@ SETTERS: dict[str, Callable[[EmailAccount, str, Any], None]] = {
     **dict.fromkeys(HOSTS, _set_host),
     **dict.fromkeys(SECRETS, _set_secret),
     "fallback_account": _set_fallback,
+    "bounce_address": _set_address,
     "is_default": _leave,
 }
 

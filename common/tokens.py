@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 
 from django.conf import settings
 
 MAX_TOKEN_LENGTH = 2048
 _SIGNATURE_BYTES = 16
+_SHORT_SIGNATURE_BYTES = 10
+_MAX_SHORT_LENGTH = 100
 
 
 def make_token(purpose: str, payload: bytes) -> str:
@@ -23,13 +25,41 @@ def make_token(purpose: str, payload: bytes) -> str:
 
 def read_token(purpose: str, token: str) -> bytes | None:
     """Return what was signed for ``purpose``, or None for anything not made by ``make_token``."""
-    signed = _decode(token)
-    if signed is None or len(signed) < _SIGNATURE_BYTES:
+    return _verified(purpose, _decode(token), size=_SIGNATURE_BYTES)
+
+
+def make_short_token(purpose: str, payload: bytes) -> str:
+    """Return ``payload`` signed in lower-case base32, for places where letter case gets lost.
+
+    Its signature has 80 bits: who guesses must ask us each time.
+    """
+    signature = _signature(settings.SECRET_KEY, purpose, payload)[:_SHORT_SIGNATURE_BYTES]
+    return b32encode(payload + signature).rstrip(b"=").decode().lower()
+
+
+def read_short_token(purpose: str, token: str) -> bytes | None:
+    """Return what was signed for ``purpose`` by ``make_short_token``, or None; case is ignored."""
+    return _verified(purpose, _decode_short(token), size=_SHORT_SIGNATURE_BYTES)
+
+
+def _verified(purpose: str, signed: bytes | None, *, size: int) -> bytes | None:
+    if signed is None or len(signed) < size:
         return None
-    payload, signature = signed[:-_SIGNATURE_BYTES], signed[-_SIGNATURE_BYTES:]
+    payload, signature = signed[:-size], signed[-size:]
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    genuine = [hmac.compare_digest(_signature(k, purpose, payload), signature) for k in keys]
+    genuine = [hmac.compare_digest(_signature(k, purpose, payload)[:size], signature) for k in keys]
     return payload if any(genuine) else None
+
+
+def _decode_short(token: str) -> bytes | None:
+    if len(token) > _MAX_SHORT_LENGTH or not token.isascii():
+        return None
+    plain = token.upper().encode()
+    try:
+        signed = b32decode(plain + b"=" * (-len(plain) % 8))
+    except ValueError:
+        return None
+    return signed if b32encode(signed).rstrip(b"=") == plain else None
 
 
 def _decode(token: str) -> bytes | None:

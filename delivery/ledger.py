@@ -24,6 +24,7 @@ from delivery.dkim import Signer
 from delivery.journal import Journal, Key
 from delivery.models import Suppression
 from delivery.recording import Entry, key_of
+from delivery.return_paths import return_path_of
 from delivery.status import why_held
 from logs import claiming, transitions
 from logs.models import EmailLog, EmailStatus, EventType, Lease
@@ -173,10 +174,11 @@ class Ledger:
         if email.mode == Mode.TEST:
             return outcomes.captured(email, at=self.now())
         return Envelope(
-            mail_from=email.from_address,
+            mail_from=return_path_of(email, account=self._owner),
             recipients=tuple(email.recipients),
             data=data,
             envelope_id=str(email.tracking_id),
+            wants_reports=_reads_reports(self._owner),
         )
 
     def take_more_slots(self, *, most: int) -> int:
@@ -346,6 +348,10 @@ def _covered(
 
 def _key(email: EmailLog) -> Key:
     return email.pk, email.attempt
+
+
+def _reads_reports(account: EmailAccount) -> bool:
+    return account.reads_mail or bool(account.bounce_address)
 
 
 def _is_live(outcome: Outcome) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -10,7 +12,7 @@ from django.utils import timezone
 from common.addresses import Address, normalized, parse_address
 from common.errors import Conflict
 from common.text import check_text
-from delivery import soft_bounces
+from delivery import return_paths, soft_bounces, stopping
 from delivery.acceptance import BULK_TOPIC, prepare
 from delivery.models import Suppression, SuppressionReason
 from delivery.submission import Message
@@ -104,6 +106,16 @@ def apply_report(email: EmailLog, report: Report, *, is_hard: bool = False) -> b
     elif report.kind == EventType.BOUNCED and soft_bounces.is_about_mailbox(report.data):
         soft_bounces.rest_if_needed(email, recipient=report.recipient, at=report.at)
     return is_news
+
+
+def messages_named_in(texts: Iterable[str]) -> list[uuid.UUID]:
+    """Return the tracking ids that genuine return paths in ``texts`` name."""
+    return return_paths.named_in(texts)
+
+
+def is_stopping() -> bool:
+    """Tell whether this worker was asked to stop, so that long work should come to an end."""
+    return stopping.is_asked()
 
 
 def _reason_of(report: Report, *, is_hard: bool) -> str:

@@ -1,14 +1,15 @@
-"""Inbound mail in the admin: read-only, its HTML in a frame that runs nothing."""
+"""Inbound mail and mailboxes in the admin: read-only, HTML in a frame that runs nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -16,10 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from common.keyring import SecretUnreadable
 from common.outside_html import outside_page
+from common.smtp import Stage
 from inbox import services
+from inbox.errors import MailboxUnreadable
 from inbox.kinds import Kind
-from inbox.models import TEXTS, InboundEmail
+from inbox.models import TEXTS, InboundEmail, Mailbox
 from tenants.admin_base import TenantAdmin
 
 COLOURS: dict[str, str] = {
@@ -30,6 +34,7 @@ COLOURS: dict[str, str] = {
     Kind.DELIVERED: "success",
     Kind.HUMAN: "info",
 }
+MOST_AT_ONCE = 5  # each connection may take 20 seconds of the request
 PRE = '<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>'
 
 
@@ -57,7 +62,10 @@ class InboundEmailAdmin(TenantAdmin):
                 ]
             },
         ),
-        (_("Report"), {"fields": ["recipient", "bounce_type", "status_code", "about"]}),
+        (
+            _("Report"),
+            {"fields": ["recipient", "bounce_type", "status_code", "about", "applied_at"]},
+        ),
         (_("Content"), {"fields": ["files", "new_text", "html", "whole_text"]}),
         (
             _("Details"),
@@ -179,3 +187,60 @@ class InboundEmailAdmin(TenantAdmin):
             raise Http404
         row: InboundEmail = get_object_or_404(self.get_queryset(request), pk=pk)
         return row
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(TenantAdmin):
+    """How far each account's folder was read, and what is in the way."""
+
+    tenant_path = "account__domain__tenant"
+    change_role = None
+    list_display = ["account", "server", "folder", "read_at", "error", "next_read_at"]
+    list_filter = ["read_at"]
+    list_select_related = ["account__domain"]
+    search_fields = ["account__email_address", "account__imap_server", "error"]
+    ordering = ["account__email_address"]
+    fields = [
+        "account", "server", "folder", "read_at", "error", "failures", "next_read_at", "last_uid",
+    ]  # fmt: skip
+    readonly_fields = fields
+    actions = ["test_connection", "read_now"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).filter(account__reads_mail=True)
+        return rows
+
+    @admin.display(description=_("IMAP server"), ordering="account__imap_server")
+    def server(self, mailbox: Mailbox) -> str:
+        return f"{mailbox.account.imap_server}:{mailbox.account.imap_port}"
+
+    @admin.display(description=_("IMAP folder"))
+    def folder(self, mailbox: Mailbox) -> str:
+        return mailbox.account.imap_folder
+
+    @admin.action(description=_("Test the connection"), permissions=["admin"])
+    def test_connection(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> None:
+        if rows.count() > MOST_AT_ONCE:
+            text = _("Choose %(most)d accounts at the most.") % {"most": MOST_AT_ONCE}
+            self.message_user(request, text, messages.ERROR)
+            return
+        for mailbox in rows.select_related("account__domain__tenant"):
+            self._test(request, mailbox)
+
+    def _test(self, request: HttpRequest, mailbox: Mailbox) -> None:
+        said: dict[str, object] = {"account": mailbox}
+        try:
+            services.test_mailbox(mailbox)
+        except (MailboxUnreadable, SecretUnreadable) as error:
+            stage = error.stage if isinstance(error, MailboxUnreadable) else Stage.AUTH
+            said |= {"stage": stage.value, "detail": str(error)}
+            text = _("%(account)s failed at the stage “%(stage)s”: %(detail)s")
+            self.message_user(request, text % said, messages.ERROR)
+        else:
+            self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
+
+    @admin.action(description=_("Read at once"), permissions=["admin"])
+    def read_now(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> None:
+        for mailbox in rows:
+            services.read_now(mailbox, at=timezone.now())
+        self.message_user(request, _("It is read within a minute."), messages.SUCCESS)

@@ -55,3 +55,5 @@ class QuarantineReason(models.TextChoices):
     NESTED_TOO_DEEP = "nested_too_deep", _("It is nested too deep.")
     FRAGMENT = "fragment", _("It is a fragment of a larger mail.")
     UNREADABLE = "unreadable", _("It can't be taken apart.")
+    TOO_SLOW = "too_slow", _("Taking it apart took too long.")
+    TOO_LARGE = "too_large", _("It is larger than 25 MB: only its header was read.")

@@ -16,6 +16,7 @@ from inbox.reading import Mail
 
 MAX_STATUS_BYTES = 256 * 1024
 MAX_RECIPIENTS = 1000
+MAX_REASON = 500
 
 STATUS_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d)")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n")
@@ -25,22 +26,37 @@ _GENERIC = re.compile(r"[45]\.0\.0|[45]\.1\.0|[45]\.5\.0")
 _HARD_CODES = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1"})
 _FULL = re.compile(r"\bfull\b|quota|exceed\w{0,4} (its |the )?(storage|size)", re.IGNORECASE)
 _PASSING = re.compile(
-    r"\bfull\b|quota|storage|too (large|big)|size limit|spam|block|black.?list|denied|polic"
-    r"|reputation|gr[ae]y.?list|temporar|try (again|later)|timed? ?out|\brate\b|too many",
+    r"\bfull\b|quota|storage|too (large|big|long)|size (limit|exceed)|\bspam|\bblock|black.?list"
+    r"|denied|polic|reputation|gr[ae]y.?list|temporar|try (again|later)|timed? ?out|\brate\b"
+    r"|too many|unsolicited|virus|\bloop|not accepting (mail|messages)|does not accept mail from"
+    r"|not (been )?collected|spf\b|dkim|dmarc|unable to connect|connection refused",
     re.IGNORECASE,
+)
+_ADDRESS = (
+    r"(user|recipient|addressee|mail ?box|(e-?mail )?address|account|domain|host|person"
+    r"|local part|userid)"
 )
 _NO_SUCH_ADDRESS = re.compile(
-    r"(user|recipient|mailbox|address|account|domain|host)( name)?( is| was)? "
-    r"(unknown|not found|invalid|unavailable|inactive|disabled|closed|rejected)"
-    r"|(unknown|invalid|no such|nonexistent|non-existent|inactive|disabled) (local )?"
-    r"(user|recipient|mailbox|address|account|person|domain|host)"
-    r"|does(n't| not) exist|do(n't| not) have an? .{0,40}account|no mailbox (here )?by that name"
-    r"|couldn't (find|be found)|could ?n[o']t be found|wasn't found"
-    r"|not a (valid|known) (user|mailbox|recipient)"
-    r"|no longer (available|valid|in use|active)|host or domain name not found"
-    r"|unrouteable address|not our customer",
+    rf"\b{_ADDRESS}( name)?( is| was| has been)?( currently)? (unknown|invalid|unavailable|inactive"
+    r"|disabled|deactivated|discontinued|terminated|closed|rejected|not (found|known|valid|listed"
+    r"|recogni[sz]ed|exist\w*|available))"
+    rf"|\b(unknown|invalid|no such|nonexistent|non-existent|inactive|disabled|bad) "
+    rf"((local|destination|final|delivery|virtual|smtp|recipient) ){{0,2}}{_ADDRESS}"
+    r"|does(n't| not) exist|do(es)?(n't| not) have an? .{0,60}account|no mailbox (here )?by that"
+    r"|could(n't| ?not) (be found|find (any host|the (user|recipient|address|domain)))"
+    r"|wasn't found|no matches to|(recipient )?name is not recogni"
+    r"|not (listed|found) in .{0,30}director|is not .{0,20}e-?mail users?|not e-?mail user"
+    r"|(is )?not an? (valid|known|existing) (user|mailbox|recipient|address|account)"
+    r"|no longer (available|valid|in use|active|works|at this|employed)|not our customer"
+    r"|host or domain name not found|unrouteable address|no valid (recipients|hosts)|no such person"
+    r"|does not have a final e-?mail delivery point|did not exactly match|(is|was) closed"
+    r"|n'existe pas|n[ãa]o existe|no existe|existiert nicht|\binconnue?\b|desconhecid[ao]"
+    r"|desconocid[ao]|unbekannt|non esiste|sconosciut[ao]|не найден|не существует|invalid mailbox"
+    r"|見つかりません|存在しません|リストにありません|不存在",
     re.IGNORECASE,
 )
+_REFUSED_RECIPIENT = re.compile(r"recipient address rejected: access denied", re.IGNORECASE)
+_COMPLAINT_SUBJECT = re.compile(r"complaint about message from [0-9a-f.:]{3,45}", re.IGNORECASE)
 _COMPLAINTS = frozenset({"abuse", "fraud", "virus", "opt-out", "other", "miscategorized", ""})
 _ACTIONS = {
     "failed": Kind.BOUNCE,
@@ -54,16 +70,25 @@ _GRAVEST_FIRST = (Kind.BOUNCE, Kind.DELAYED, Kind.DELIVERED)
 
 @dataclass(frozen=True)
 class Affected:
-    """A recipient of the earlier message, by every address it is called; what became of it."""
+    """A recipient of the earlier message, by every address it is called; what became of it.
+
+    ``addresses`` is empty where the report does not say who; ``reason`` are the words of the
+    server that refused.
+    """
 
     addresses: tuple[str, ...]
     status_code: str = ""
     bounce_type: BounceType | None = None
+    kind: Kind = Kind.BOUNCE
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says, and the Message-IDs by which it may name the earlier message."""
+    """What a report says, and the Message-IDs by which it may name the earlier message.
+
+    ``kind`` is the gravest thing it says; ``affected`` has all, the gravest first.
+    """
 
     kind: Kind
     affected: tuple[Affected, ...] = ()
@@ -83,6 +108,14 @@ def read_report(mail: Mail) -> Report | None:
             return _feedback_report(mail, part)
         if part is not mail.root and part.content_type == "message/rfc822":
             break  # what is attached to a mail does not say what the mail is
+    return _complaint_of_microsoft(mail)
+
+
+def read_attached_report(mail: Mail) -> Report | None:
+    """Return the report in a mail that ``mail`` carries: a gateway may wrap it in its own words."""
+    for part in mail.root.walk():
+        if part.content_type == "message/delivery-status":
+            return _delivery_report(mail, part)
     return None
 
 
@@ -106,11 +139,24 @@ def bounce_type(status_code: str, text: str) -> BounceType:
     """Return whether a failure is the address' fault for good, in case of doubt that it is not."""
     if status_code.startswith("4"):
         return BounceType.SOFT
+    if status_code == "5.4.1" and _REFUSED_RECIPIENT.search(text):  # how Exchange Online says it
+        return BounceType.HARD
     if status_code in _HARD_CODES and not _FULL.search(text):
         return BounceType.HARD
     if _NO_SUCH_ADDRESS.search(text) and not _PASSING.search(text):
         return BounceType.HARD
     return BounceType.SOFT
+
+
+def is_specific(status_code: str) -> bool:
+    """Tell whether the code says more than that it failed."""
+    return bool(status_code) and not _GENERIC.fullmatch(status_code)
+
+
+def telling_part(text: str) -> re.Match[str] | None:
+    """Return where ``text`` says in words why it failed."""
+    found = (pattern.search(text) for pattern in (_NO_SUCH_ADDRESS, _FULL, _PASSING))
+    return next(filter(None, found), None)
 
 
 def code_in(status: str, text: str) -> str:
@@ -125,6 +171,11 @@ def code_in(status: str, text: str) -> str:
     return stated[1] if stated else ""
 
 
+def reason_in(diagnosis: str) -> str:
+    """Return a Diagnostic-Code's text, without its type and on one line."""
+    return words.one_line(_UNTYPED.sub("", diagnosis, count=1))[:MAX_REASON]
+
+
 def _returned_heads(root: Part) -> Iterator[Headers]:
     for part in root.parts:
         if part.content_type in ("text/rfc822-headers", "message/global-headers"):
@@ -136,7 +187,7 @@ def _returned_heads(root: Part) -> Iterator[Headers]:
 
 
 def _delivery_report(mail: Mail, part: Part) -> Report:
-    by_kind: dict[Kind, list[Affected]] = {}
+    affected: list[Affected] = []
     for group in _groups(part)[: MAX_RECIPIENTS + 1]:
         addresses = _addresses(group, "Original-Recipient", "Final-Recipient")
         status, diagnosis = group.get("Status"), group.get("Diagnostic-Code")
@@ -145,9 +196,10 @@ def _delivery_report(mail: Mail, part: Part) -> Report:
         code = code_in(status, diagnosis)
         kind = _ACTIONS.get(group.get("Action").strip().lower()) or _kind_by_code(code)
         how = bounce_type(code, diagnosis) if kind is Kind.BOUNCE else None
-        by_kind.setdefault(kind, []).append(Affected(addresses, code, how))
-    kind = next((one for one in _GRAVEST_FIRST if one in by_kind), Kind.BOUNCE)
-    return Report(kind, tuple(by_kind.get(kind, ())), returned_ids(mail))
+        affected.append(Affected(addresses, code, how, kind, reason_in(diagnosis)))
+    affected.sort(key=lambda one: _GRAVEST_FIRST.index(one.kind))
+    kind = affected[0].kind if affected else Kind.BOUNCE
+    return Report(kind, tuple(affected), returned_ids(mail))
 
 
 def _groups(part: Part) -> list[Headers]:
@@ -174,8 +226,30 @@ def _feedback_report(mail: Mail, part: Part) -> Report | None:
     addresses = _addresses(fields, "Original-Rcpt-To", "Removal-Recipient")
     for head in () if addresses else _returned_heads(mail.root):
         addresses = tuple(address for address, _name in words.address_list(head.get("To")))
-    affected = (Affected(addresses),) if addresses else ()
+    affected = (Affected(addresses, kind=Kind.COMPLAINT),) if addresses else ()
     return Report(Kind.COMPLAINT, affected, returned_ids(mail))
+
+
+def envelope_senders(mail: Mail) -> list[str]:
+    """Return what ``mail`` says of the envelope sender of the messages that it gives back."""
+    found = []
+    for head in _returned_heads(mail.root):
+        found += [*head.all("Return-Path"), *head.all("X-Original-Return-Path")]
+    for part in mail.root.walk():
+        if part.content_type == "message/feedback-report":
+            found += [value for group in _groups(part) for value in group.all("Original-Mail-From")]
+    return found
+
+
+def _complaint_of_microsoft(mail: Mail) -> Report | None:
+    """Return a complaint in the form of Outlook.com's programme, which is not RFC 5965."""
+    if not _COMPLAINT_SUBJECT.match(mail.subject):
+        return None
+    for head in _returned_heads(mail.root):
+        if addresses := _addresses(head, "X-HmXmrOriginalRecipient"):
+            affected = (Affected(addresses, kind=Kind.COMPLAINT),)
+            return Report(Kind.COMPLAINT, affected, returned_ids(mail))
+    return None
 
 
 def _addresses(fields: Headers, *names: str) -> tuple[str, ...]:

@@ -1,224 +1,52 @@
-"""Taking mail in: read and kept first, then stored once with what kind it is."""
+"""What the rest of the project may ask of the inbox."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from dataclasses import dataclass
+import time
 from datetime import datetime
 
-from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from common.network import default_policy
+from inbox import reader
+from inbox.intake import (
+    Prepared,
+    headers_of,
+    is_addressed,
+    is_own,
+    prepare,
+    read_or_quarantine,
+    receive,
+    why_never,
+)
+from inbox.models import Mailbox
 
-from accounts.models import EmailAccount
-from common.errors import Refused
-from domains.models import Domain
-from inbox import automatic, matching, mime, prose, reading, reports, words
-from inbox.errors import TooLarge
-from inbox.kinds import Kind, NeverReply, QuarantineReason
-from inbox.models import InboundEmail, raw_storage
-from inbox.reading import Mail
-from inbox.signals import inbound_received
-from tenants.models import Mode, Tenant
+__all__ = [
+    "Prepared",
+    "headers_of",
+    "is_addressed",
+    "is_own",
+    "prepare",
+    "read_now",
+    "read_or_quarantine",
+    "receive",
+    "test_mailbox",
+    "why_never",
+]
 
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A mail that was read and whose bytes are on the disk; it only needs its row."""
-
-    tenant: Tenant
-    mode: str
-    raw: bytes
-    raw_sha256: str
-    raw_path: str
-    mail: Mail | None
-    quarantined: QuarantineReason | None
-    at: datetime
-
-    def store(self) -> InboundEmail:
-        """Return the mail's row; the same mail again is the same row. Call it in a transaction."""
-        key = {"tenant": self.tenant, "mode": self.mode, "fingerprint": self.fingerprint()}
-        if known := InboundEmail.objects.filter(**key).select_related("email").first():
-            return known
-        row, is_new = InboundEmail.objects.get_or_create(**key, defaults=self._values())
-        if is_new:
-            inbound_received.send(sender=InboundEmail, inbound=row)
-            extra = {"inbound_id": str(row.public_id), "kind": row.kind}
-            logger.info("mail came in", extra=extra)
-        return row
-
-    def fingerprint(self) -> str:
-        """Return what tells this mail from others, whatever way it came.
-
-        Each server adds header fields and may change line ends, so a mail with a Message-ID is
-        known by that and its body.
-        """
-        if self.mail is None or not self.mail.message_id:
-            return self.raw_sha256
-        found = hashlib.sha256(self.mail.message_id.encode("utf-8", "replace") + b"\0")
-        found.update(self.raw[self.mail.root.start :].replace(b"\r\n", b"\n").rstrip(b"\n"))
-        return found.hexdigest()
-
-    def _values(self) -> dict[str, object]:
-        values: dict[str, object] = {
-            "received_at": self.at,
-            "size_bytes": len(self.raw),
-            "raw_sha256": self.raw_sha256,
-            "raw_path": self.raw_path,
-        }
-        if self.mail is None:
-            return values | {
-                "kind": Kind.QUARANTINED,
-                "never_auto_reply": NeverReply.QUARANTINED,
-                "quarantine_reason": self.quarantined or "",
-            }
-        return values | _fields(self.mail) | _judgement(self.mail, tenant=self.tenant)
+TEST_SECONDS = 20.0
 
 
-def receive(raw: bytes, *, tenant: Tenant, at: datetime, mode: str = Mode.LIVE) -> InboundEmail:
-    """Store a mail of ``tenant`` once and return its row.
+def test_mailbox(mailbox: Mailbox) -> None:  # a verb, no test
+    """Connect, sign in, open the folder and leave; takes up to 20 seconds and stores nothing.
 
     Raises:
-        Refused: it is empty or too large.
+        MailboxUnreadable: with the stage that it failed in.
+        SecretUnreadable: the password can't be decrypted.
     """
-    prepared = prepare(raw, tenant=tenant, at=at, mode=mode)
-    with transaction.atomic():
-        return prepared.store()
-
-
-def prepare(raw: bytes, *, tenant: Tenant, at: datetime, mode: str = Mode.LIVE) -> Prepared:
-    """Read a mail and keep its bytes; its row is not written yet.
-
-    Raises:
-        Refused: it is empty or too large.
-    """
-    if not raw:
-        raise Refused("The mail is empty.", code="required", attr="raw")
-    if len(raw) > settings.MESSAGE_LIMIT_BYTES:
-        raise TooLarge
-    mail, quarantined = read_or_quarantine(raw)
-    digest = hashlib.sha256(raw).hexdigest()
-    return Prepared(
-        tenant=tenant,
-        mode=mode,
-        raw=raw,
-        raw_sha256=digest,
-        raw_path=_keep(raw, digest=digest, tenant=tenant),
-        mail=mail,
-        quarantined=quarantined,
-        at=at,
+    reader.try_out(
+        mailbox.account, policy=default_policy(), deadline=time.monotonic() + TEST_SECONDS
     )
 
 
-def read_or_quarantine(raw: bytes) -> tuple[Mail | None, QuarantineReason | None]:
-    """Return the mail taken apart, or why it must not be; one bad mail never stops the others."""
-    try:
-        return reading.read(raw), None
-    except mime.Unsafe as unsafe:
-        return None, unsafe.reason
-    except Exception:  # the last line of defence: a mail we misjudged is kept, and told of
-        logger.exception("a mail could not be read")
-        return None, QuarantineReason.UNREADABLE
-
-
-def headers_of(inbound: InboundEmail) -> dict[str, list[str]]:
-    """Return the header of a stored mail by name, none where it can't be taken apart."""
-    with raw_storage().open(inbound.raw_path, "rb") as file:
-        head: bytes = file.read(mime.MAX_HEADER_BYTES)
-    found: dict[str, list[str]] = {}
-    try:
-        fields = mime.header_fields(head)
-    except mime.Unsafe:
-        return found
-    for name, value in fields:
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def _keep(raw: bytes, *, digest: str, tenant: Tenant) -> str:
-    return raw_storage().keep(f"{tenant.pk}/inbound/{digest[:2]}/{digest}", raw)
-
-
-def _fields(mail: Mail) -> dict[str, object]:
-    return {
-        "from_address": mail.from_address,
-        "from_name": mail.from_name,
-        "to_addresses": list(mail.to),
-        "cc_addresses": list(mail.cc),
-        "envelope_sender": mail.return_path,
-        "subject": mail.subject,
-        "date": mail.date,
-        "message_id": mail.message_id,
-        "message_id_digest": matching.digest_of(mail.message_id),
-        "in_reply_to": mail.in_reply_to,
-        "references": list(mail.references),
-        "language": mail.language,
-        "text": mail.text,
-        "reply_text": mail.reply_text,
-        "html_text": mail.html_text,
-        "attachments": [
-            {
-                "filename": file.filename,
-                "content_type": file.content_type,
-                "size_bytes": file.size_bytes,
-            }
-            for file in mail.attachments
-        ],
-    }
-
-
-def _judgement(mail: Mail, *, tenant: Tenant) -> dict[str, object]:
-    """Return what the mail is, what it is about and whether it may be answered."""
-    report = reports.read_report(mail) or prose.read_prose(mail)
-    values: dict[str, object]
-    if report is not None:
-        kind = report.kind
-        email, affected = matching.reported(report, tenant=tenant)
-        values = {
-            "recipient": affected.addresses[0] if affected and affected.addresses else "",
-            "bounce_type": (affected and affected.bounce_type) or "",
-            "status_code": affected.status_code if affected else "",
-        }
-    else:
-        kind = automatic.mail_kind(mail)
-        email = matching.message_named(mail.answered_ids, tenant=tenant)
-        values = {}
-    return values | {
-        "kind": kind,
-        "email": email,
-        "never_auto_reply": why_never(mail, kind=kind, tenant=tenant) or "",
-        "thread_key": matching.thread_of(mail, tenant=tenant, email=email),
-    }
-
-
-def why_never(mail: Mail, *, kind: Kind, tenant: Tenant) -> NeverReply | None:
-    """Return why no automatic answer may go to ``mail``, or None where one may."""
-    senders = {mail.from_address, mail.return_path or ""}
-    senders |= {address for address, _name in words.address_list(mail.headers.get("Reply-To"))}
-    return automatic.why_never(
-        mail.headers,
-        kind=kind,
-        subject=mail.subject,
-        senders=senders if mail.from_address else (),
-        is_own=is_own(senders),
-        is_addressed=is_addressed([*mail.to, *mail.cc], tenant=tenant),
-    )
-
-
-def is_own(addresses: set[str]) -> bool:
-    """Tell whether one is that of an account of this installation, whosever: two could loop."""
-    wanted = Q()
-    for address in list(addresses - {""})[:20]:
-        local_part, _at, domain = address.rpartition("@")
-        for spelling in {address, f"{local_part.partition('+')[0]}@{domain}"}:
-            wanted |= Q(email_address__iexact=spelling)
-    return bool(wanted) and EmailAccount.objects.filter(wanted).exists()
-
-
-def is_addressed(addresses: list[str], *, tenant: Tenant) -> bool:
-    """Tell whether one is in a domain of the tenant, or the tenant is only in Bcc."""
-    names = {address.rpartition("@")[2] for address in addresses[:200]}
-    return bool(names) and Domain.objects.filter(tenant=tenant, name__in=names).exists()
+def read_now(mailbox: Mailbox, *, at: datetime) -> None:
+    """Let the next round read the mailbox, however long it was to wait."""
+    Mailbox.objects.filter(pk=mailbox.pk).update(next_read_at=at)

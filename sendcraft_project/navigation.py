@@ -42,6 +42,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         [
             (_("Domains"), "dns", "domains.Domain"),
             (_("Accounts"), "outgoing_mail", "accounts.EmailAccount"),
+            (_("Mailboxes"), "mark_email_unread", "inbox.Mailbox"),
             (_("Templates"), "draft", "templates_app.EmailTemplate"),
             (_("API keys"), "key", "tenants.APIKey"),
             (_("Webhooks"), "webhook", "webhooks.WebhookEndpoint"),

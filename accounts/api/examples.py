@@ -43,6 +43,7 @@ STORED = {
     "imap_use_ssl": True,
     "imap_folder": "INBOX",
     "reads_mail": False,
+    "bounce_address": "",
     "created_at": "2026-01-15T10:30:00Z",
     "updated_at": "2026-01-15T10:30:00Z",
 }

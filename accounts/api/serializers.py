@@ -61,6 +61,13 @@ class AccountSerializer(StrictModelSerializer):
         required=False, max_length=253, help_text="Its name; left out: that of the address."
     )
     email_address = Text(max_length=ADDRESS_LENGTH)
+    bounce_address = Text(
+        required=False,
+        allow_blank=True,
+        max_length=ADDRESS_LENGTH,
+        help_text="Envelope sender of the account's mail, as local+TOKEN@domain with a signed "
+        "token for each message. Empty: the account's own address.",
+    )
     smtp_password = SecretField()
     imap_password = SecretField()
     is_default = Flag(
@@ -105,6 +112,7 @@ class AccountSerializer(StrictModelSerializer):
             "imap_use_ssl",
             "imap_folder",
             "reads_mail",
+            "bounce_address",
             "created_at",
             "updated_at",
         ]

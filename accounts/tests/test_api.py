@@ -104,6 +104,19 @@ def test_a_field_that_can_not_be_set_like_that_is_refused_by_name(api, account, 
     assert EmailAccount.objects.values().get() == before
 
 
+def test_a_bounce_address_is_set_shown_and_removed(api, account):
+    was_active = EmailAccount.objects.get().is_active
+
+    given = api.patch(path(account), {"bounce_address": " Bounces@Return.TEST "})
+    shown = api.get(path(account))
+    removed = api.patch(path(account), {"bounce_address": ""})
+
+    assert given.json()["bounce_address"] == "Bounces@return.test"
+    assert shown.json()["bounce_address"] == "Bounces@return.test"
+    assert removed.json()["bounce_address"] == ""
+    assert EmailAccount.objects.get().is_active is was_active
+
+
 @pytest.mark.parametrize("action", ["/test", "/activate", "/deactivate"])
 def test_an_action_refuses_fields_and_what_is_no_json(api, account, action):
     before = EmailAccount.objects.values().get()

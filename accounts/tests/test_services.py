@@ -92,6 +92,12 @@ def test_tls_from_the_start_replaces_starttls(tenant, domain):
             {("warmup_ceiling", "invalid")},
         ),
         ({"reads_mail": True}, {("imap_server", "required")}),
+        ({"bounce_address": "bounces"}, {("bounce_address", "invalid")}),
+        ({"bounce_address": "B <b@shop.test>"}, {("bounce_address", "invalid")}),
+        ({"bounce_address": "a@b.test, c@d.test"}, {("bounce_address", "invalid")}),
+        ({"bounce_address": '"b b"@shop.test'}, {("bounce_address", "invalid")}),
+        ({"bounce_address": "ção@shop.test"}, {("bounce_address", "invalid")}),
+        ({"bounce_address": "b@shop.test>\r\nRSET"}, {("bounce_address", "invalid")}),
         (
             {"use_tls": True, "use_ssl": True, "smtp_server": "a b"},
             {("use_ssl", "invalid"), ("smtp_server", "invalid")},

@@ -24,7 +24,8 @@ class Envelope:
 
     ``before_data`` is called just before the first byte of the body goes: from then on a lost
     connection leaves the outcome unknown. ``envelope_id`` comes back in delivery reports from
-    servers that offer DSN (RFC 3461).
+    servers that offer DSN (RFC 3461); with ``wants_reports`` they report success and delay as well
+    as failure, each with the recipient as we named it.
     """
 
     mail_from: str
@@ -32,6 +33,7 @@ class Envelope:
     data: bytes = field(repr=False)
     before_data: Callable[[], None] | None = field(default=None, repr=False, compare=False)
     envelope_id: str = ""
+    wants_reports: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,11 @@ def prepare(envelope: Envelope, *, capabilities: Mapping[str, str]) -> Commands:
         international=not all(path.isascii() for path in (sender, *paths)),
         envelope_id=envelope.envelope_id,
     )
+    wants_reports = envelope.wants_reports and "DSN" in capabilities
+    notify = _notify if wants_reports else _no_options
     return Commands(
         mail=b"MAIL FROM:<" + sender + b">" + options + b"\r\n",
-        rcpts=tuple(b"RCPT TO:<" + path + b">\r\n" for path in paths),
+        rcpts=tuple(b"RCPT TO:<" + path + b">" + notify(path) + b"\r\n" for path in paths),
         recipients=recipients,
         body=body,
     )
@@ -106,6 +110,18 @@ def _mail_options(
     return options
 
 
+def _notify(path: bytes) -> bytes:
+    """RFC 3461 sections 4.1 and 4.2; an international address can't be named so."""
+    options = b" NOTIFY=SUCCESS,FAILURE,DELAY"
+    address = path.decode()
+    is_plain = _XTEXT_LITERAL.fullmatch(address)
+    return options + (b" ORCPT=rfc822;" + _as_xtext(address) if is_plain else b"")
+
+
+def _no_options(path: bytes) -> bytes:
+    return b""
+
+
 def _size(body: bytes, *, limit: str) -> bytes:
     if limit.isdecimal() and len(limit) < 20 and 0 < int(limit) < len(body):
         raise PermanentError("The message is larger than the server takes.", code="too_large")
@@ -121,6 +137,10 @@ def _xtext(text: str) -> bytes:
     """RFC 3461 section 4."""
     if not _XTEXT_LITERAL.fullmatch(text) or len(text) > 100:
         raise ValueError("an envelope id is at most 100 printable ASCII characters")
+    return _as_xtext(text)
+
+
+def _as_xtext(text: str) -> bytes:
     return re.sub(r"[+=]", lambda char: f"+{ord(char[0]):02X}", text).encode("ascii")
 
 

@@ -136,6 +136,19 @@ def test_delivery_reports_carry_the_envelope_id_where_offered():
     assert b"ENVID" not in prepare(wanted, capabilities={}).mail
 
 
+def test_reports_are_asked_for_with_each_recipient_as_we_name_it():
+    wanted = envelope(recipients=("a+b@x.test", "ção@x.test"), wants_reports=True)
+
+    rcpts = prepare(wanted, capabilities={"DSN": "", "SMTPUTF8": ""}).rcpts
+
+    notify = b" NOTIFY=SUCCESS,FAILURE,DELAY"
+    assert rcpts == (
+        b"RCPT TO:<a+b@x.test>" + notify + b" ORCPT=rfc822;a+2Bb@x.test\r\n",
+        "RCPT TO:<ção@x.test>".encode() + notify + b"\r\n",
+    )
+    assert b"NOTIFY" not in b"".join(prepare(wanted, capabilities={"SMTPUTF8": ""}).rcpts)
+
+
 def test_an_envelope_id_cannot_bring_another_parameter():
     with pytest.raises(ValueError, match="envelope id"):
         prepare(envelope(envelope_id="a SIZE=1"), capabilities={"DSN": ""})

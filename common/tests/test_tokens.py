@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.tokens import make_token, read_token
+from common.tokens import make_short_token, make_token, read_short_token, read_token
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +70,36 @@ def test_a_token_of_a_key_that_was_dropped_is_refused(settings):
     settings.SECRET_KEY = "tomorrow"
 
     assert read_token("open", token) is None
+
+
+@given(payload=st.binary(max_size=40))
+def test_a_short_token_survives_the_loss_of_letter_case(payload):
+    token = make_short_token("return-path", payload)
+
+    assert set(token) <= set("abcdefghijklmnopqrstuvwxyz234567")
+    for spelling in (token, token.upper(), token.title()):
+        assert read_short_token("return-path", spelling) == payload
+
+
+def test_a_short_token_is_worthless_when_changed_or_for_another_purpose():
+    token = make_short_token("return-path", b"message 7")
+
+    assert read_short_token("other", token) is None
+    assert read_token("return-path", token) is None
+    assert read_short_token("return-path", make_token("return-path", b"message 7")) is None
+    for place, char in enumerate(token):
+        other = "a" if char != "a" else "b"
+        assert read_short_token("return-path", token[:place] + other + token[place + 1 :]) is None
+
+
+@pytest.mark.parametrize("token", ["", "a", "é" * 42, "a" * 10_000, "1" * 42, "a" * 42 + "="])
+def test_what_is_no_short_token_is_worthless(token):
+    assert read_short_token("return-path", token) is None
+
+
+def test_a_short_token_of_yesterdays_key_is_still_believed(settings):
+    token = make_short_token("return-path", b"7")
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "tomorrow", ["today"]
+
+    assert read_short_token("return-path", token) == b"7"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import escape
 
+from accounts.models import EmailAccount
 from inbox import services
-from inbox.models import InboundEmail
+from inbox.models import InboundEmail, Mailbox
+from inbox.tests.imap_server import ScriptedIMAP
 from inbox.tests.mails import a_bounce_of, a_mail, with_files
+from inbox.tests.reading import account_reading, read
 from logs.tests.builders import NOON, an_email
 from tenants.models import Membership
 
@@ -144,3 +148,65 @@ def test_a_list_takes_the_same_number_of_queries_whatever_its_length(
 
     with django_assert_max_num_queries(12):
         viewer.get(LIST)
+
+
+# Mailboxes
+
+BOXES = "/admin/inbox/mailbox/"
+
+
+@pytest.fixture
+def mailbox(domain):
+    with ScriptedIMAP({1: a_mail()}) as server:
+        read(account_reading(domain, server))
+        yield Mailbox.objects.get()
+
+
+def test_the_list_shows_how_far_reading_is_and_what_is_wrong(viewer, mailbox):
+    Mailbox.objects.update(error="The server <b>refused</b> the password.")
+
+    html = viewer.get(BOXES).content.decode()
+
+    assert str(mailbox.account) in html
+    assert "The server &lt;b&gt;refused&lt;/b&gt; the password." in html
+    assert "s3cret-imap" not in html + viewer.get(f"{BOXES}{mailbox.pk}/change/").content.decode()
+
+
+def test_another_tenants_mailboxes_do_not_exist(stranger, mailbox):
+    assert str(mailbox.account) not in stranger.get(BOXES).content.decode()
+    assert stranger.get(f"{BOXES}{mailbox.pk}/change/").status_code in (302, 404)
+    run(stranger, mailbox, "read_now")
+    assert Mailbox.objects.get().next_read_at == mailbox.next_read_at
+
+
+def run(client, mailbox, action):
+    data = {"action": action, "_selected_action": [mailbox.pk]}
+    return client.post(BOXES, data, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_only_administrators_test_and_read_at_once(tenant, mailbox, role):
+    run(staff(tenant, role), mailbox, "read_now")
+
+    assert Mailbox.objects.get().next_read_at == mailbox.next_read_at
+
+
+def test_a_mailbox_is_tested_for_real(tenant, mailbox):
+    admin = staff(tenant, "admin")
+    before = Mailbox.objects.values().get()
+
+    works = run(admin, mailbox, "test_connection")
+    EmailAccount.objects.update(imap_port=1)
+    fails = run(admin, mailbox, "test_connection")
+
+    assert "works." in works
+    assert "failed at the stage “connect”: The server refused the connection." in fails
+    assert Mailbox.objects.values().get() == before
+
+
+def test_a_mailbox_that_waits_is_read_at_once(tenant, mailbox):
+    Mailbox.objects.update(next_read_at="2099-01-01T00:00:00Z")
+
+    run(staff(tenant, "admin"), mailbox, "read_now")
+
+    assert Mailbox.objects.get().next_read_at <= timezone.now()

@@ -13,13 +13,16 @@ ID = "<1@shop.test>"
 
 
 def report_of(raw: bytes) -> reports.Report | None:
-    mail = read(raw)
-    return reports.read_report(mail) or prose.read_prose(mail)
+    return prose.read_any(read(raw))
 
 
 def group(action: str, status: str, diagnosis: str = "") -> dict[str, str]:
     fields = {"Final-Recipient": "rfc822;ana@example.com", "Action": action, "Status": status}
     return fields | ({"Diagnostic-Code": diagnosis} if diagnosis else {})
+
+
+def judged(found: reports.Report) -> list[tuple]:
+    return [(one.addresses, one.status_code, one.bounce_type, one.kind) for one in found.affected]
 
 
 @pytest.mark.parametrize(
@@ -48,9 +51,7 @@ def test_a_delivery_report_says_what_became_of_whom(action, status, diagnosis, k
     )
 
     assert (found.kind, found.message_ids) == (kind, (ID,))
-    assert found.affected == (
-        reports.Affected(("ana@example.com",), code, BounceType(how) if how else None),
-    )
+    assert judged(found) == [(("ana@example.com",), code, BounceType(how) if how else None, kind)]
 
 
 def test_the_gravest_of_several_outcomes_counts():
@@ -62,7 +63,10 @@ def test_the_gravest_of_several_outcomes_counts():
     found = report_of(a_report(returned=f"Message-ID: {ID}", groups=groups))
 
     assert found.kind == Kind.BOUNCE
-    assert [one.addresses for one in found.affected] == [("rui@example.com",)]
+    assert judged(found) == [
+        (("rui@example.com",), "5.1.1", "hard", "bounce"),
+        (("ana@example.com",), "2.0.0", None, "delivered"),
+    ]
 
 
 def test_an_original_recipient_comes_before_where_the_mail_was_forwarded_to():
@@ -86,7 +90,22 @@ def test_a_complaint_names_the_message_and_mostly_who_complained(feedback, addre
     found = report_of(a_complaint_of(ID, feedback=feedback, to="rui@example.com"))
 
     assert (found.kind, found.message_ids) == (Kind.COMPLAINT, (ID,))
-    assert found.affected == (reports.Affected(addresses),)
+    assert judged(found) == [(addresses, "", None, Kind.COMPLAINT)]
+
+
+@pytest.mark.parametrize("subject", ["complaint about message from 192.0.2.1", "A complaint"])
+def test_outlooks_complaints_are_known_by_their_subject_and_recipient(subject):
+    body = (
+        "--r\r\nContent-Type: message/rfc822\r\n\r\nX-HmXmrOriginalRecipient: ana@example.com\r\n"
+        f"To: x@y.test\r\nMessage-ID: {ID}\r\n\r\nHi\r\n--r--\r\n"
+    )
+    found = report_of(a_mail(body, Subject=subject, Content_Type="multipart/mixed; boundary=r"))
+
+    if subject.startswith("complaint"):
+        assert (found.kind, found.message_ids) == (Kind.COMPLAINT, (ID,))
+        assert judged(found) == [(("ana@example.com",), "", None, Kind.COMPLAINT)]
+    else:
+        assert found is None
 
 
 @pytest.mark.parametrize("kind", ["auth-failure", "not-spam"])
@@ -198,9 +217,21 @@ def test_a_bounce_in_prose_is_understood(text, sender, subject, kind, how, code,
 
     assert found.kind == kind
     assert found.message_ids == ((ID,) if has_id else ())
-    assert found.affected == (
-        reports.Affected(("ana@example.com",), code, BounceType(how) if how else None),
+    assert judged(found) == [(("ana@example.com",), code, BounceType(how) if how else None, kind)]
+
+
+def test_the_remote_servers_words_are_kept_on_one_line_and_short():
+    diagnosis = "smtp; 550-5.1.1 No such user\r\n   550 5.1.1 <b>here</b>\x1b[2J " + "x" * 2000
+    by_structure = report_of(
+        a_report(returned=f"Message-ID: {ID}", groups=[group("failed", "5.1.1", diagnosis)])
     )
+    in_prose = report_of(a_mail(QMAIL, From="MAILER-DAEMON@mx.example.com", Return_Path="<>"))
+
+    (reason,) = [one.reason for one in by_structure.affected]
+    assert reason.startswith("550-5.1.1 No such user 550 5.1.1 <b>here</b>")
+    assert reason.isprintable()
+    assert len(reason) == 500
+    assert in_prose.affected[0].reason == "Sorry, no mailbox here by that name. (#5.1.1)"
 
 
 def test_a_person_who_quotes_a_bounce_is_a_person():

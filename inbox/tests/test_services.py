@@ -10,7 +10,7 @@ from django.db import connections
 from common.errors import Refused
 from inbox import services
 from inbox.kinds import BounceType, Kind, NeverReply, QuarantineReason
-from inbox.models import InboundEmail
+from inbox.models import InboundEmail, raw_storage
 from inbox.signals import inbound_received
 from inbox.tests.mails import a_bounce_of, a_complaint_of, a_mail, a_report
 from logs.tests.builders import NOON, an_email
@@ -139,7 +139,7 @@ def test_nothing_and_too_much_are_refused_and_not_kept(tenant, size, code):
 def test_a_file_left_half_written_is_not_taken_for_the_mail(tenant):
     raw = a_mail(Message_ID=None)
     path = services.prepare(raw, tenant=tenant, at=NOON).raw_path
-    whole = services.raw_storage().path(path)
+    whole = raw_storage().path(path)
     with open(whole, "wb") as file:  # noqa: PTH123
         file.write(raw[:10])
 

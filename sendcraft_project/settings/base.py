@@ -207,6 +207,8 @@ CELERY_BEAT_SCHEDULE = {
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"queue": "high"}},
     "tell-of-webhooks": {"task": "webhooks.tell_of_switched_off", "schedule": 60.0},
     "purge-webhook-deliveries": {"task": "webhooks.purge", "schedule": 3600.0},
+    "read-mailboxes": {"task": "inbox.read_mailboxes", "schedule": 15.0},
+    "apply-reports": {"task": "inbox.apply_reports", "schedule": 30.0},
     "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},
     "keep-up-triage-analytics": {"task": "ai_triage.keep_up_analytics", "schedule": 60.0},

@@ -85,6 +85,11 @@ class MailServer:
             raise AssertionError(f"{late}\n{self.postfix.log}\n{self.dovecot.log}") from None
         return self.messages(user)
 
+    def put(self, user: str, *mails: bytes) -> None:
+        """Put mails into the mailbox of ``user``, also such as no server would deliver."""
+        for mail in mails:
+            self.dovecot.save(user, mail)
+
     def empty(self) -> None:
         """Delete all delivered mail, so that the next test starts from nothing."""
         for box in self.dovecot.mail.iterdir():
