@@ -21,6 +21,7 @@ from common.errors import Refused
 from delivery.models import SendBatch, SendingQueue, Suppression
 from delivery.status import AccountQueue, account_queues
 from delivery.tallies import ACCOUNTS_AT_ONCE
+from delivery.template_tests import TemplateTests
 from tenants.admin_base import OneTenantForm, TenantAdmin
 from tenants.models import Role
 
@@ -61,7 +62,7 @@ class SuppressionAdmin(TenantAdmin):
 
 
 @admin.register(SendBatch)
-class SendBatchAdmin(TenantAdmin):
+class SendBatchAdmin(TemplateTests):
     """What bulk requests came to."""
 
     change_role = None
