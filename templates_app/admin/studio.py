@@ -110,6 +110,7 @@ class StudioPages(VersionedAdmin):
             "missing": set(shown.missing),
             "completed": studio.written(shown.completed) if shown.missing else "",
             "fields": field_names(),
+            "may_change": self.has_change_permission(request, template if pk else None),
         }
         return TemplateResponse(request, "templates_app/admin/result.html", context)
 

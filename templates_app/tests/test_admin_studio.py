@@ -246,6 +246,7 @@ def test_a_viewer_sees_the_preview_and_no_button_that_would_fail(viewer, templat
     compared = viewer.get(f"{LIST}{template.pk}/compare").content.decode()
 
     assert 'id="studio-result"' in body
+    assert "data-complete" not in preview(viewer, template, sample_data='{"number": 1}')
     assert "studio-test" not in body
     assert "/restore/" not in body + compared
 

@@ -21,7 +21,8 @@
   const editors = {};
   let frames = 0;
   let timer = 0;
-  let isDirty = false;
+  // What came back with an error is not saved.
+  let isDirty = form.querySelector(".errors") !== null;
 
   // Editors
 
