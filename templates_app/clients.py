@@ -40,7 +40,8 @@ INVERT = (
     "<style>html{background:#fff;min-height:100vh;filter:invert(1) hue-rotate(180deg)}"
     "img,video,[background]{filter:invert(1) hue-rotate(180deg)}</style>"
 )
-DARK_CANVAS = "<style>:root{color-scheme:dark}</style>"
+CANVAS = "<style>:root{{color-scheme:{}}}</style>"
+ALWAYS, NEVER_MET = "(min-width: 0)", "(max-width: 0)"
 WORD = (
     "<style>*{border-radius:0!important;max-width:none!important;min-width:0!important;"
     "max-height:none!important;box-shadow:none!important;text-shadow:none!important;"
@@ -52,15 +53,22 @@ WORD = (
 
 
 def as_shown_by(client: Client, html: str) -> str:
-    """Return ``html`` changed so that a browser draws it about as ``client`` would."""
+    """Return ``html`` changed so that a browser draws it about as ``client`` would.
+
+    Light is light and dark is dark, whatever the reader's own screen is.
+    """
     if client is Client.DARK:
-        dark = LIGHT_QUERY.sub("(max-width: 0)", DARK_QUERY.sub("(min-width: 0)", html))
-        return dark + (DARK_CANVAS if KNOWS_DARK.search(html) else "")
+        return _in_colours(html, "dark")
+    light = _in_colours(html, "light")
     if client is Client.INVERTED:
-        return html + INVERT
-    if client is Client.OUTLOOK:
-        return _as_outlook(html) + WORD
-    return html
+        return light + INVERT
+    return _as_outlook(light) + WORD if client is Client.OUTLOOK else light
+
+
+def _in_colours(html: str, scheme: str) -> str:
+    dark, light = (ALWAYS, NEVER_MET) if scheme == "dark" else (NEVER_MET, ALWAYS)
+    found = LIGHT_QUERY.sub(light, DARK_QUERY.sub(dark, html))
+    return found + (CANVAS.format(scheme) if KNOWS_DARK.search(html) else "")
 
 
 def marked(html: str, near: str) -> str:

@@ -52,7 +52,8 @@ def page(request, browser, shop):
 
 @contextmanager
 def signed_in(browser: Browser, shop: Installation, locale: str, width: int) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": width, "height": 860}, locale=locale)
+    size, colours = {"width": width, "height": 860}, "dark" if width < 500 else "light"
+    context = browser.new_context(viewport=size, locale=locale, color_scheme=colours)
     page = context.new_page()
     log_in(page, shop.url)
     yield page
@@ -189,6 +190,7 @@ def test_a_test_is_sent_as_the_draft_is_written(shop, page):
 def test_a_starting_point_is_chosen_and_saved(shop, page):
     watch = watched(page, shop)
     page.goto(f"{shop.url}{LIST}add/")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
     page.click("a[href='?start=password_reset.pt']")
 
     expect(mail(page)).to_contain_text("Escolha uma nova palavra-passe")

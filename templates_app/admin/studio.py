@@ -140,7 +140,7 @@ class StudioPages(VersionedAdmin):
         html = starting.rendered(code)
         if html is None or not self.has_add_permission(request):
             raise Http404
-        return outside_page(html)
+        return outside_page(as_shown_by(Client.USUAL, html))
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show what changed from version ``old`` to ``new``, by default the last change."""

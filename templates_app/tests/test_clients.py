@@ -14,8 +14,18 @@ STYLED = (
 )
 
 
-def test_the_usual_client_changes_nothing():
-    assert as_shown_by(Client.USUAL, STYLED) == STYLED
+def test_a_mail_without_colours_of_its_own_stays_as_it_is():
+    assert as_shown_by(Client.USUAL, "<p>x</p>") == "<p>x</p>"
+
+
+def test_light_is_light_on_a_dark_screen_too():
+    declared = '<meta name="color-scheme" content="light dark">'
+
+    shown = as_shown_by(Client.USUAL, declared + STYLED)
+
+    assert "@media (max-width: 0) { p { color: white } }" in shown
+    assert "@media (max-width: 480px) { p { color: red } }" in shown
+    assert shown.endswith(":root{color-scheme:light}</style>")
 
 
 def test_in_the_dark_the_dark_rules_count():
