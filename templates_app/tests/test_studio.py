@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -116,6 +117,14 @@ def test_sample_data_are_an_object_of_bounded_size(text):
 
 def test_no_sample_data_are_none():
     assert studio.read_sample(" \n") == {}
+
+
+def test_a_mail_too_large_to_be_shown_is_not():
+    big = json.dumps({"big": "x" * 40_000, "list": list(range(50))})
+
+    [problem] = shown("{% for one in list %}{{ big }}{% endfor %}", sample=big).problems
+
+    assert (problem.field, problem.text) == ("html_content", "The result is too large to be shown.")
 
 
 MANY = '{"x": [' + ",".join(["1"] * 2000) + "]}"
