@@ -27,6 +27,7 @@ from delivery.models import SendBatch, SendingQueue, Suppression, SuppressionQue
 from delivery.status import AccountQueue, account_queues
 from delivery.suppression_forms import ExportForm, ImportForm, SuppressionForm, TenantForm
 from delivery.tallies import ACCOUNTS_AT_ONCE
+from delivery.template_tests import TemplateTests
 from tenants.admin_base import TenantAdmin
 from tenants.models import Role
 from tenants.roles import LEAST_ROLE, Verb, tenants_of
@@ -165,7 +166,7 @@ def _user(request: HttpRequest) -> User | None:
 
 
 @admin.register(SendBatch)
-class SendBatchAdmin(TenantAdmin):
+class SendBatchAdmin(TemplateTests):
     """What bulk requests came to."""
 
     change_role = None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lxml import etree, html  # type: ignore[import-untyped]  # the package ships no types
 
+from templates_app import mjml_tags
 from templates_app.language import NotAllowed, Piece
 
 CHILD = Path(__file__).with_name("markup_child.py")
@@ -43,8 +44,20 @@ def compile_html(pieces: Sequence[Piece], *, is_mjml: bool) -> list[Piece]:
     if is_mjml:
         if INCLUDE.search(source):
             raise NotAllowed("mj-include is not allowed", 1)
-        return _through_child(pieces, "mjml")
+        return _through_mjml(pieces)
     return _through_child(pieces, "css") if STYLE.search(source) else list(pieces)
+
+
+def _through_mjml(pieces: Sequence[Piece]) -> list[Piece]:
+    try:
+        compiled = _through_child(pieces, "mjml")
+    except NotAllowed as error:
+        raise mjml_tags.fault(pieces) or error from error
+    if any(piece.text.strip() for piece in compiled):
+        return compiled
+    if wrong := mjml_tags.fault(pieces):  # the compiler makes an empty mail of what it can't read
+        raise wrong
+    return compiled
 
 
 def _through_child(pieces: Sequence[Piece], step: str) -> list[Piece]:

@@ -115,6 +115,12 @@ class EmailTemplate(models.Model):
         verbose_name=_("default account"),
     )
     variables = models.JSONField(_("variables"), default=list, editable=False)
+    sample_data = models.JSONField(
+        _("sample data"),
+        default=dict,
+        blank=True,
+        help_text=_("Values for the preview and for test messages, as JSON."),
+    )
     track_opens = models.BooleanField(_("track opens"), null=True, blank=True)
     track_clicks = models.BooleanField(_("track clicks"), null=True, blank=True)
     is_active = models.BooleanField(_("active"), default=True)

@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from jinja2 import nodes
 
 from templates_app import analysis, language
 from templates_app.compilation import SUPPLIED
-from templates_app.models import TemplateVersion
 
 NUMBER_FILTERS = frozenset({"money", "number", "round", "abs"})
 DATE_FILTERS = frozenset({"date", "datetime"})
 A_NUMBER, A_DATE = 2, "2026-01-15T10:30:00+00:00"
+LINK, A_LINK = re.compile(r"(?:^|_)(?:url|link|href)$", re.IGNORECASE), "https://example.com/{}"
 ITEMS = 2
 
 Shape = dict[str, "Shape"]
 Kinds = dict[str, object]
 
 
-def sample_variables(version: TemplateVersion) -> dict[str, object]:
-    """Return a value for everything that ``version`` reads and a caller gives.
+def sample_variables(paths: Iterable[str], sources: Iterable[str]) -> dict[str, object]:
+    """Return a value for everything that a template of these ``sources`` reads of a caller.
 
-    A name stands for itself, ``products[].name`` becomes two products, and where a filter or a
-    comparison wants a number or a date, there is one.
+    ``paths`` are its variables. A name stands for itself, ``products[].name`` becomes two
+    products, and where a filter or a comparison wants a number or a date, there is one.
     """
     shape: Shape = {}
-    for path in version.variables:
+    for path in paths:
         step = shape
         for segment in analysis.SEGMENT.findall(path):
             step = step.setdefault(segment, {})
-    kinds = _kinds([version.subject, version.html_content, version.text_content])
+    kinds = _kinds(sources)
     return {
         name: _value(name, below, kinds) for name, below in shape.items() if name not in SUPPLIED
     }
 
 
+def completed(given: Mapping[str, object], samples: Mapping[str, object]) -> dict[str, object]:
+    """Return ``given`` with what only ``samples`` has, in every item of its lists too."""
+    return {**samples, **{key: _completed(own, samples.get(key)) for key, own in given.items()}}
+
+
+def _completed(own: object, sample: object) -> object:
+    if isinstance(own, dict) and isinstance(sample, dict):
+        return completed(own, sample)
+    if isinstance(own, list) and isinstance(sample, list) and sample:
+        return [_completed(item, sample[0]) for item in own]
+    return own
+
+
 def _value(name: str, shape: Shape, kinds: Kinds) -> object:
     if not shape:
-        return kinds.get(name, name)
+        return kinds.get(name, A_LINK.format(name) if LINK.search(name) else name)
     items = [below for key, below in shape.items() if _is_position(key)]
     if items:
         merged = {key: below for item in items for key, below in item.items()}

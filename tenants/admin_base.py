@@ -285,7 +285,13 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
 
 class TellingAdmin(TenantAdmin):
-    """Tells staff who lose a race after their form was checked; nothing is stored then."""
+    """Tells staff who lose a race after their form was checked; nothing is stored then.
+
+    Its pages have a second form for buttons of their own, ``verbs``: of the page's form the first
+    button is what Enter presses in every field.
+    """
+
+    change_form_outer_after_template = "tenants/admin/verbs.html"
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:

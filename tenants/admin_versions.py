@@ -77,7 +77,7 @@ class VersionInline(ReadOnlyInline):
         may = self.admin_site._registry[self.parent_model].has_change_permission(request, obj)
         return self.fields if may else [name for name in self.fields if name != "restore"]
 
-    @admin.display(description="")
+    @admin.display(description=_("restoring"))
     def restore(self, version: Any) -> SafeString | str:
         whole = getattr(version, self.fk_name)
         if version.number == whole.version:
@@ -127,10 +127,9 @@ def as_written(text: str) -> SafeString:
 
 
 def button(url: str, label: Any) -> SafeString:
-    """Return a button of the page's own form, so that it carries the form's CSRF token."""
+    """Return a button of the form ``verbs`` that the pages of :class:`TellingAdmin` have."""
     return format_html(
-        '<button type="submit" formaction="{}" formmethod="post" formnovalidate class="{}">{}'
-        "</button>",
+        '<button type="submit" form="verbs" formaction="{}" class="{}">{}</button>',
         url,
         LINK,
         label,

@@ -156,7 +156,7 @@ class Watch:
 
 def is_mail(url: str) -> bool:
     """Whether an address is that of outside HTML in its frame."""
-    return re.search(r"/html/?(\?.*)?$", url) is not None or url == "about:srcdoc"
+    return re.search(r"/html/?([?#].*)?$", url) is not None or url == "about:srcdoc"
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from ai_triage import prompting
-from ai_triage.differences import Change, as_text, differences
 from ai_triage.models import Prompt, PromptVersion
+from common.differences import Change, differences
 from common.errors import Conflict
 from tenants.admin_base import TenantAdmin
 from tenants.admin_versions import (
@@ -278,6 +278,12 @@ class VersionAdmin(TenantAdmin):
     @admin.display(description=_("text"))
     def text(self, version: PromptVersion) -> SafeString:
         return as_written(as_text(version))
+
+
+def as_text(version: PromptVersion) -> str:
+    """Return a version as one text, the criteria a line each."""
+    rules = [*(f"+ {rule}" for rule in version.respond_to), *(f"- {r}" for r in version.ignore)]
+    return "\n".join([version.system_prompt.rstrip("\n"), "", *rules, ""])
 
 
 def chosen(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 
-from ai_triage.models import PromptVersion
-
+MOST_LINES = 4000
 MOST_WORDS = 2000
 _PIECES = re.compile(r"\w+|\s+|[^\w\s]")
 
@@ -31,6 +30,8 @@ class Piece:
 def differences(old: str, new: str) -> list[Piece]:
     """Return both texts as one; lines that changed are compared word by word."""
     before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    if max(len(before), len(after)) > MOST_LINES and old != new:
+        return [piece for piece in _replaced(old, new) if piece.text]
     pieces = []
     for was, became in _blocks(before, after, autojunk=True):  # or blank lines take long
         one, other = "".join(was), "".join(became)
@@ -38,16 +39,14 @@ def differences(old: str, new: str) -> list[Piece]:
     return [piece for piece in pieces if piece.text]
 
 
-def as_text(version: PromptVersion) -> str:
-    """Return a version as one text, the criteria a line each."""
-    rules = [*(f"+ {rule}" for rule in version.respond_to), *(f"- {r}" for r in version.ignore)]
-    return "\n".join([version.system_prompt.rstrip("\n"), "", *rules, ""])
+def _replaced(one: str, other: str) -> list[Piece]:
+    return [Piece(Change.REMOVED, one), Piece(Change.ADDED, other)]
 
 
 def _by_words(one: str, other: str) -> list[Piece]:
     before, after = _PIECES.findall(one), _PIECES.findall(other)
     if max(len(before), len(after)) > MOST_WORDS:  # comparing takes their product
-        return [Piece(Change.REMOVED, one), Piece(Change.ADDED, other)]
+        return _replaced(one, other)
     pieces = []
     for was, became in _blocks(before, after, autojunk=False):
         if was == became:

@@ -1,12 +1,11 @@
-"""What changed between two versions, word by word."""
+"""What changed between two texts, word by word."""
 
 import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_triage.differences import Change, as_text, differences
-from ai_triage.models import PromptVersion
+from common.differences import Change, differences
 
 TEXTS = st.text(alphabet="ab \n.é<", max_size=40)
 
@@ -23,18 +22,18 @@ def test_a_changed_word_is_shown_between_what_stays():
     ]
 
 
+def test_texts_of_too_many_lines_are_replaced_as_a_whole():
+    old = "".join(f"{n}\n" for n in range(5000))
+
+    assert [p.change for p in differences(old, old + "x")] == [Change.REMOVED, Change.ADDED]
+
+
 @given(TEXTS, TEXTS)
 def test_both_texts_can_be_read_out_of_it(old, new):
     pieces = differences(old, new)
 
     assert "".join(p.text for p in pieces if p.change is not Change.ADDED) == old
     assert "".join(p.text for p in pieces if p.change is not Change.REMOVED) == new
-
-
-def test_criteria_are_compared_a_line_each():
-    version = PromptVersion(system_prompt="Text", respond_to=["questions"], ignore=["spam"])
-
-    assert as_text(version) == "Text\n\n+ questions\n- spam\n"
 
 
 def test_the_longest_texts_that_differ_everywhere_take_no_time():
