@@ -58,8 +58,8 @@ def _count_some(*, at: datetime) -> int:
 
 
 def _judged(hit: TrackingHit, email: EmailLog, *, clicks: Clicks) -> Engagement:
-    """Return what the hit means; of a tenant that wants no personal data, without it."""
-    is_private = email.tenant.private_tracking
+    """Return what the hit means; without personal data where nobody wants, or may have, them."""
+    is_private = email.tenant.private_tracking or email.is_erased
     return Engagement(
         email=email,
         kind=EventType(hit.kind),

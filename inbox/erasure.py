@@ -17,7 +17,14 @@ from inbox.retention import BATCH, empty_mails
 from tenants.models import Tenant
 
 SCANNED = 2000
-SEARCHED = ("from_address", "envelope_sender", "recipient", "to_addresses", "cc_addresses")
+SEARCHED = (
+    "from_address",
+    "envelope_sender",
+    "recipient",
+    "to_addresses",
+    "cc_addresses",
+    "findings",
+)
 MAIL = (
     "public_id", "kind", "from_address", "from_name", "to_addresses", "cc_addresses",
     "envelope_sender", "recipient", "subject", "date", "received_at", "message_id", "text",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Q
 
@@ -166,12 +165,7 @@ def headers_of(inbound: InboundEmail) -> dict[str, list[str]]:
 
 
 def _keep(raw: bytes, *, digest: str, tenant: Tenant) -> str:
-    """Return where the bytes lie; a file that a crash left half written is not used."""
-    storage = raw_storage()
-    path = f"{tenant.pk}/inbound/{digest[:2]}/{digest}"
-    if storage.exists(path) and storage.size(path) == len(raw):
-        return path
-    return storage.save(path, ContentFile(raw))
+    return raw_storage().keep(f"{tenant.pk}/inbound/{digest[:2]}/{digest}", raw)
 
 
 def _fields(mail: Mail) -> dict[str, object]:

@@ -6,11 +6,15 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
+from django.db.models import Q
+
 import ai_triage.erasure
 import delivery.erasure
 import inbox.erasure
 import logs.erasure
 import tenants.erasure
+import webhooks.erasure
 from common.erasing import Person
 from tenants.models import Tenant
 
@@ -44,9 +48,25 @@ def erase(
         "triage": ai_triage.erasure.erase(tenant, person, at=at),
         "batches": delivery.erasure.erase_rejections(tenant, person),
         "answers": tenants.erasure.erase_answers(tenant, person),
+        "history": _erase_history(tenant, person),
+        "webhooks": webhooks.erasure.erase(tenant, person),
         "suppressions": 0,
     }
     if with_suppressions:
         erased["suppressions"] = delivery.erasure.erase_suppressions(tenant, person)
     logger.info("a person's data was erased", extra={"tenant": tenant.slug, **erased})
     return erased
+
+
+def _erase_history(tenant: Tenant, person: Person) -> int:
+    """Take the person out of the titles in the admin's history of what this tenant's staff did."""
+    staff = Q(user__is_superuser=True) | Q(user__memberships__tenant=tenant)
+    rows = LogEntry.objects.filter(staff, object_repr__icontains=person.key).distinct()
+    number = 0
+    for row in rows.iterator():
+        erased = person.erased_from(row.object_repr)
+        if erased != row.object_repr:
+            row.object_repr, row.change_message = erased[:200], ""
+            row.save(update_fields=["object_repr", "change_message"])
+            number += 1
+    return number

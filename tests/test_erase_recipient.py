@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
@@ -36,6 +38,8 @@ from logs.models.content import attachment_storage
 from logs.tests.builders import NOON, an_email, claimed
 from tenants.models import IdempotencyRecord
 from tests.factories import make_template
+from webhooks.events import Event
+from webhooks.services import create_endpoint, publish
 
 pytestmark = pytest.mark.django_db
 ANA = "ana@example.com"
@@ -112,8 +116,18 @@ def known_everywhere(tenant, api):
         answer={"tracking_id": "t", "to_address": ANA},
     )  # fmt: skip
     suppress(ANA, tenant=tenant, reason="unsubscribed", source=email)
+    publish([Event(tenant.pk, "email.sent", NOON, {"to_address": ANA})])
+    boss = User.objects.create_superuser("boss")
+    LogEntry.objects.log_actions(
+        boss.pk, Suppression.objects.all(), ADDITION, "by hand", single_object=True
+    )
     age_files()
     return email
+
+
+@pytest.fixture(autouse=True)
+def _webhook(tenant):
+    create_endpoint(tenant=tenant, url="https://shop.example/hook")
 
 
 def test_all_is_exported_and_nothing_of_the_person_is_left(known_everywhere):

@@ -70,7 +70,7 @@ class DeliveryGroupSerializer(serializers.Serializer[Any]):
     rates = DeliveryRatesSerializer()
 
 
-class DeliverySerializer(serializers.Serializer[Any]):
+class DeliveryFiguresSerializer(serializers.Serializer[Any]):
     period = PeriodSerializer()
     totals = DeliveryTotalsSerializer()
     rates = DeliveryRatesSerializer()
@@ -105,7 +105,7 @@ class DeliveryView(TenantMixin, APIView):
                 description="A message with several tags counts with each.",
             ),
         ],
-        responses=DeliverySerializer,
+        responses=DeliveryFiguresSerializer,
         examples=[OpenApiExample("January by template", value=JANUARY, response_only=True)],
     )
     def get(self, request: Request) -> Response:
@@ -119,7 +119,7 @@ class DeliveryView(TenantMixin, APIView):
             at=DatabaseClock().now(),
             group_by=_group_by(request),
         )
-        return Response(DeliverySerializer(figures).data)
+        return Response(DeliveryFiguresSerializer(figures).data)
 
 
 def _group_by(request: Request) -> str:
