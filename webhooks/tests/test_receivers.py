@@ -246,7 +246,7 @@ def test_messages_read_in_part_are_read_anew_all_at_once(tenant):
     endpoint_at(URL, tenant=tenant)
     for number in range(5):
         an_email(tenant, to_address=f"{number}@example.com")
-    emails = list(EmailLog.objects.only("tracking_id", "tenant_id"))
+    emails = list(EmailLog.objects.only("tracking_id", "tenant_id", "queued_at"))
 
     asked = questions([event_of(email, EventType.OPENED, at=NOON) for email in emails])
 
