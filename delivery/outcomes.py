@@ -189,10 +189,16 @@ def _final(attempt: Attempt, settled: Mapping[str, Any], receipt: smtp.Receipt) 
             smtp_code=word.reply.code if word else None,
             enhanced_code=word.reply.enhanced_code if word else None,
             reason=own["code"] if is_refused else "",
+            bounce_type=_bounce_type(word) if word and kind == EventType.BOUNCED else "",
             recipients=_replies(email, receipt),
             left_out=_left_out(settled),
         ),
     )
+
+
+def _bounce_type(word: smtp.Outcome) -> str:
+    """Return whether the address is at fault for good, in the words of later reports."""
+    return "hard" if is_bad_address(word) else "soft"
 
 
 def _left_out(settled: Mapping[str, Any]) -> dict[str, Any]:

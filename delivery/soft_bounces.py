@@ -58,9 +58,9 @@ def is_about_mailbox(data: Mapping[str, Any]) -> bool:
     code = str(data.get("status_code") or data.get("enhanced_code") or "")
     if _NOT_ABOUT_MAILBOX.fullmatch(code):
         return False
-    return data.get("bounce_type") == "soft" or (
-        "smtp_code" in data and _MAILBOX_OR_ROUTE.fullmatch(code) is not None
-    )
+    if "smtp_code" in data:
+        return _MAILBOX_OR_ROUTE.fullmatch(code) is not None
+    return data.get("bounce_type") == "soft"
 
 
 def _bad_days(recipient: str, *, tenant: Tenant, at: datetime) -> set[object]:
