@@ -47,6 +47,26 @@ def own_words(body: str) -> str:
     return "\n".join(kept).strip()
 
 
+def passages(body: str) -> list[tuple[bool, str]]:
+    """Return all of ``body`` in its order, as texts that are quoted (True) or not, by turns."""
+    lines = body[:LONGEST_BODY].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    found: list[tuple[bool, list[str]]] = []
+    is_history = is_quoted = False
+    for number, line in enumerate(lines):
+        is_history = is_history or bool(_HISTORY.match(line)) or _starts_old_mail(lines, number)
+        if line.strip() or is_history:  # an empty line belongs to what it follows
+            is_quoted = is_history or line.lstrip().startswith(">") or _introduces(lines, number)
+        if not found or found[-1][0] != is_quoted:
+            found.append((is_quoted, []))
+        found[-1][1].append(line)
+    texts = [(quoted, "\n".join(part).strip("\n")) for quoted, part in found]
+    return [(quoted, text) for quoted, text in texts if text.strip()]
+
+
+def _introduces(lines: list[str], number: int) -> bool:
+    return bool(_ATTRIBUTION.match(lines[number])) and _quotes_follow(lines, number)
+
+
 def _starts_old_mail(lines: list[str], number: int) -> bool:
     """Tell whether Outlook's block of old header lines begins here."""
     return bool(_OLD_HEADER.match(lines[number])) and any(

@@ -75,10 +75,12 @@ def send(
     at: datetime,
     by: str,
     known: str = "",
+    send_at: datetime | None = None,
 ) -> EmailLog:
     """Hand a person's answer to delivery and note who sent it; nothing happens by halves.
 
-    ``known`` is the key of an answer of ours that the person has seen beside this mail.
+    ``known`` is the key of an answer of ours that the person has seen beside this mail. Until
+    ``send_at`` (None: now) the answer waits and can be taken back.
 
     Raises:
         Conflict: this mail, or its conversation, was answered meanwhile.
@@ -92,7 +94,7 @@ def send(
         if answered is not None and answered.key != known:
             raise already_answered(answered)
         result.settle(responded_at=at, answer_due_at=None, reviewed_at=at, reviewed_by=by[:150])
-        return _submit(result, reply, is_automatic=False)
+        return _submit(result, reply, is_automatic=False, send_at=send_at)
 
 
 def send_automatically(result: TriageResult, reply: Reply, *, at: datetime) -> EmailLog:
@@ -115,9 +117,11 @@ def already_answered(answered: Answered) -> Conflict:
     )
 
 
-def _submit(result: TriageResult, reply: Reply, *, is_automatic: bool) -> EmailLog:
+def _submit(
+    result: TriageResult, reply: Reply, *, is_automatic: bool, send_at: datetime | None = None
+) -> EmailLog:
     email = delivery.submit(
-        message_of(result, reply, is_automatic=is_automatic),
+        message_of(result, reply, is_automatic=is_automatic, send_at=send_at),
         tenant=result.tenant,
         mode=result.mode,
     )
@@ -129,7 +133,9 @@ def _submit(result: TriageResult, reply: Reply, *, is_automatic: bool) -> EmailL
 # What is sent
 
 
-def message_of(result: TriageResult, reply: Reply, *, is_automatic: bool) -> Message:
+def message_of(
+    result: TriageResult, reply: Reply, *, is_automatic: bool, send_at: datetime | None = None
+) -> Message:
     """Return the message: plain text, to the mail's sender and to nobody else.
 
     An automatic one quotes nothing, or a forged sender could make us carry spam to others; and
@@ -148,6 +154,7 @@ def message_of(result: TriageResult, reply: Reply, *, is_automatic: bool) -> Mes
         options=Options(
             headers=check_headers(headers, attr="headers"),
             metadata={"email_id": result.email_id},
+            send_at=send_at,
             track_opens=False,
             track_clicks=False,
         ),
@@ -210,6 +217,11 @@ def language_of(result: TriageResult) -> str:
         except LookupError:
             continue
     return "en"
+
+
+def written(result: TriageResult, email: EmailLog) -> str:
+    """Return what a person wrote into the answer, exactly: the text above the quoted mail."""
+    return email.content.text.removesuffix(f"\n\n{quoted(result)}")
 
 
 def sent_text(result: TriageResult) -> str:

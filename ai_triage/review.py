@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
+from accounts.models import EmailAccount
 from ai_triage import replies
 from ai_triage.kinds import Decision
-from ai_triage.models import Action, Feedback, Status, TriageResult
+from ai_triage.models import Action, Draft, Feedback, Status, TriageResult
 from ai_triage.replies import Reply
 from common.errors import Conflict
+from logs import transitions
 from logs.models import EmailLog
 
 logger = logging.getLogger(__name__)
@@ -50,16 +53,18 @@ def answer(
     at: datetime,
     correction: Correction = NOTHING,
     known: str = "",
+    send_at: datetime | None = None,
 ) -> EmailLog:
     """Send the draft as it stands, which approves it, or what was made of it.
 
-    See :func:`ai_triage.replies.send` for ``known`` and what is raised.
+    See :func:`ai_triage.replies.send` for ``known``, ``send_at`` and what is raised.
     """
     said = correction.against(result) | {"decision": ""}
     if result.decision != Decision.RESPOND:
         said["decision"] = Decision.RESPOND
     action = Action.APPROVED if _is_the_draft(reply, result) else Action.EDITED
-    email = replies.send(result, reply, at=at, by=by, known=known)
+    email = replies.send(result, reply, at=at, by=by, known=known, send_at=send_at)
+    Draft.objects.filter(result=result).delete()
     _keep(result, action, said, by=by)
     return email
 
@@ -98,6 +103,95 @@ def correct(result: TriageResult, correction: Correction, *, by: str, at: dateti
     )
     action = Action.CORRECTED if is_corrected else Action.APPROVED
     return _keep(result, action, asdict(correction), by=by)
+
+
+# Not yet, or not after all
+
+
+@transaction.atomic
+def keep_draft(
+    result: TriageResult, reply: Reply, *, by: str, at: datetime, seen: str = ""
+) -> Draft:
+    """Keep what a person has written so far; the mail goes on waiting, for whoever goes on.
+
+    ``seen`` is the :func:`draft_stamp` of the draft that the person began with.
+
+    Raises:
+        Conflict: the mail was answered (``conflict``), or somebody else has saved another draft
+            since (``draft_changed``).
+    """
+    locked = TriageResult.objects.select_for_update().get(pk=result.pk)
+    if locked.responded_at is not None:
+        raise Conflict("This mail was answered meanwhile; look again.")
+    if draft_stamp(draft_of(result)) != seen:
+        raise Conflict("Another draft was saved meanwhile.", code="draft_changed")
+    return _store_draft(result, reply, by=by, at=at)
+
+
+def draft_of(result: TriageResult) -> Draft | None:
+    return Draft.objects.filter(result=result).first()
+
+
+def draft_stamp(draft: Draft | None) -> str:
+    """Return what changes whenever a draft is saved; empty for none."""
+    return str(draft.saved_at.timestamp()) if draft else ""
+
+
+def _store_draft(result: TriageResult, reply: Reply, *, by: str, at: datetime) -> Draft:
+    account = EmailAccount.objects.for_tenant(result.tenant).filter(pk=reply.account or 0).first()
+    columns = {
+        "subject": reply.subject.strip(),
+        "body": reply.body.replace("\r\n", "\n"),
+        "account": account,
+        "by": by[:LONGEST_AUTHOR],
+        "saved_at": at,
+    }
+    draft, _is_new = Draft.objects.update_or_create(result=result, defaults=columns)
+    return draft
+
+
+@transaction.atomic
+def undo(said: Feedback, *, by: str, at: datetime) -> TriageResult:
+    """Take back the last that ``by`` did with a mail and return the mail, which waits as before.
+
+    An answer is cancelled, and what was written in it becomes the mail's draft.
+
+    Raises:
+        Conflict: the answer has gone out or was tried (``already_sent``), or somebody has done
+            something else with the mail since (``moved_on``).
+    """
+    result = TriageResult.objects.select_for_update().get(pk=said.result_id)
+    latest, earlier = [*result.feedback.order_by("-pk")[:2], None, None][:2]
+    if latest != said or said.by != by[:LONGEST_AUTHOR] or result.reviewed_at is None:
+        raise Conflict("Somebody went on with this mail.", code="moved_on")
+    changes: dict[str, Any] = {
+        "reviewed_at": earlier.created_at if earlier else None,
+        "reviewed_by": earlier.by if earlier else "",
+    }
+    if said.action in (Action.APPROVED, Action.EDITED) and result.responded_at is not None:
+        _take_back_answer(result, said, at=at)
+        changes |= {"responded_at": None, "response": None}
+    said.delete()
+    TriageResult.objects.filter(pk=result.pk).update(**changes, updated_at=at)
+    logger.info("an action on a triaged mail was undone", extra={"result": result.pk})
+    return TriageResult.objects.select_related("tenant", "inbound").get(pk=result.pk)
+
+
+def _take_back_answer(result: TriageResult, said: Feedback, *, at: datetime) -> None:
+    gone = Conflict("The answer has gone out.", code="already_sent")
+    email = result.response
+    if email is None:
+        raise gone
+    try:
+        transitions.cancel(email, at=at)
+    except Conflict as conflict:
+        raise gone from conflict
+    # An attempt whose outcome nobody knows may have delivered it (RFC 1047).
+    if EmailLog.objects.filter(pk=email.pk, attempt__gt=0).exists():
+        raise gone
+    if said.action == Action.EDITED:
+        reply = Reply(replies.written(result, email), email.subject, email.account_id)
+        _store_draft(result, reply, by=said.by, at=at)
 
 
 def _is_the_draft(reply: Reply, result: TriageResult) -> bool:

@@ -63,12 +63,23 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
 
 
 def list_address(label: str, *, request: HttpRequest) -> str | None:
-    """Return where the model's list is, or None where this user may not see it."""
+    """Return where work on the model begins, or None where this user may not see it.
+
+    That is its list, unless its admin names another page as its ``front``.
+    """
     model = apps.get_model(label)
     registered = admin.site._registry.get(model)
     if registered is None or not registered.has_view_permission(request):
         return None
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    front = getattr(registered, "front", "changelist")
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{front}")
+
+
+def is_open(label: str, *, request: HttpRequest) -> bool:
+    """Tell whether the request is for one of the model's pages."""
+    model = apps.get_model(label)
+    of_list = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return request.path.startswith(of_list)
 
 
 def badge(label: str, *, request: HttpRequest) -> dict[str, str]:
@@ -91,7 +102,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for title, entries in GROUPS:
         addressed = [
-            {"title": name, "icon": icon, "link": address, **badge(label, request=request)}
+            {
+                "title": name,
+                "icon": icon,
+                "link": address,
+                "active": is_open(label, request=request),
+                **badge(label, request=request),
+            }
             for name, icon, label in entries
             if (address := list_address(label, request=request))
         ]

@@ -21,27 +21,29 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from ai_triage import conversations, review
+from ai_triage.admin import queue
+from ai_triage.admin.inbox import InboxAdmin
+from ai_triage.admin.queue import URGENCY_COLOURS, waiting_for
 from ai_triage.admin.review_form import (
     CORRECT,
     IGNORE,
+    KEEP,
     SEND,
     ReviewForm,
     filled_for,
     state_of,
 )
 from ai_triage.api.serializers import HEAVY
-from ai_triage.kinds import Decision, Urgency
-from ai_triage.models import Snippet, Status, TriageResult, TriageResultQuerySet
+from ai_triage.kinds import Decision
+from ai_triage.models import Snippet, Status, TriageResult
 from ai_triage.models.results import key_of, urgency_rank
 from ai_triage.review import Correction
 from common.errors import Conflict, Refused
-from tenants.admin_base import TenantAdmin, roles_in
 from tenants.models import Mode
 
 MOST_OF_CONVERSATION = 20
 MOST_COUNTED = 100
 SHOWN_BODY = 50_000
-URGENCY_COLOURS: dict[str, str] = {Urgency.HIGH: "danger", Urgency.MEDIUM: "warning"}
 STATE_COLOURS: dict[str, str] = {
     "waiting": "info",
     "answered": "success",
@@ -120,15 +122,8 @@ class ProviderFilter(SimpleListFilter):
         return queryset.filter(provider=self.value()) if self.value() else queryset
 
 
-def waiting_for(request: HttpRequest, rows: QuerySet[Any]) -> TriageResultQuerySet:
-    """Return those of ``rows`` that wait in the user's tenants, which a superuser's all are."""
-    tenants = list(roles_in(request))
-    waiting: TriageResultQuerySet = rows.waiting_for_person(tenants=tenants)  # type: ignore[attr-defined]  # ours
-    return waiting
-
-
 @admin.register(TriageResult)
-class ReviewAdmin(TenantAdmin):
+class ReviewAdmin(InboxAdmin):
     """Nothing of a result is edited; people say what they think of it and answer."""
 
     change_role = None
@@ -272,6 +267,9 @@ class ReviewAdmin(TenantAdmin):
             review.correct(result, changed, by=by, at=at)
             return str(_("The correction was saved."))
         known = form.cleaned_data["known"]
+        if verb == KEEP:
+            review.keep_draft(result, form.reply, by=by, at=at, seen=form.cleaned_data["draft"])
+            return str(_("The draft was saved; the mail waits."))
         email = review.answer(
             result, form.reply, by=by, at=at, correction=form.correction, known=known
         )
@@ -284,6 +282,8 @@ class ReviewAdmin(TenantAdmin):
                 "The conversation was answered meanwhile, so nothing was sent. Look at that answer "
                 "below; send again if yours is still wanted."
             )
+        if conflict.code == "draft_changed":
+            return _("Another draft was saved meanwhile. Yours is below; save again to replace it.")
         if conflict.code == "no_verdict":
             return _("This mail has no verdict yet that could be corrected.")
         return _("Somebody else answered or reviewed this mail meanwhile; nothing was done.")
@@ -309,15 +309,17 @@ class ReviewAdmin(TenantAdmin):
             # What the page shows now is what the person has seen when the button is pressed.
             "seen": initial["seen"],
             "known": initial["known"],
+            "draft": initial["draft"],
+            "drafted_by": initial["drafted_by"],
             "may_act": may_act and result.responded_at is None,
-            "verbs": {"send": SEND, "ignore": IGNORE, "correct": CORRECT},
+            "verbs": {"send": SEND, "ignore": IGNORE, "correct": CORRECT, "keep": KEEP},
             "recipient": conversations.sender_of(result)[0],
             "answered": None if result.responded_at else answered,
             "conversation": self._conversation(result),
             "feedback": result.feedback.order_by("pk"),
             "examples": self._examples(result),
             "snippets": self._snippets(result),
-            "next": self._next_waiting(request, result),
+            "next": queue.following(request, result),
         }
         return TemplateResponse(request, "ai_triage/admin/review.html", context)
 
@@ -342,27 +344,12 @@ class ReviewAdmin(TenantAdmin):
         by_id = {str(row.public_id): row for row in rows}
         return [(use, by_id.get(use["id"])) for use in result.used_snippets]
 
-    def _next_waiting(self, request: HttpRequest, result: TriageResult) -> TriageResult | None:
-        """Return the most urgent mail that waits and lies behind this one, else the first."""
-        queue = waiting_for(request, TriageResult.objects.all()).exclude(pk=result.pk)
-        keys = queue.annotate(rank=urgency_rank()).order_by("rank", "received_at", "pk")
-        own = _place_of(result)
-        behind = keys.filter(rank__gte=own[0]).exclude(rank=own[0], received_at__lt=own[1])
-        behind = behind.exclude(rank=own[0], received_at=own[1], pk__lt=result.pk)
-        return behind.defer(*HEAVY).first() or keys.defer(*HEAVY).first()
-
     def _next_address(self, request: HttpRequest, result: TriageResult, form: ReviewForm) -> str:
         """Return the next mail; after a correction this one, where it is still to be answered."""
         given = form.cleaned_data
         if given["verb"] == CORRECT and given["decision"] == Decision.RESPOND:
             return reverse("admin:ai_triage_triageresult_change", args=[result.pk])
-        following = self._next_waiting(request, result)
+        following = queue.following(request, result)
         if following is None:
             return reverse("admin:ai_triage_triageresult_changelist")
         return reverse("admin:ai_triage_triageresult_change", args=[following.pk])
-
-
-def _place_of(result: TriageResult) -> tuple[int, Any]:
-    order = list(Urgency)
-    rank = order.index(Urgency(result.urgency)) if result.urgency else len(order)
-    return rank, result.received_at

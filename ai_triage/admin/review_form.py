@@ -13,19 +13,28 @@ from unfold.widgets import (
 )
 
 from accounts.models import EmailAccount
-from ai_triage import replies
+from ai_triage import replies, review
 from ai_triage.conversations import Answered
 from ai_triage.models import TriageResult
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES, URGENCIES
 from ai_triage.replies import Reply
 from ai_triage.review import Correction
 
-SEND, IGNORE, CORRECT = "send", "ignore", "correct"
-VERBS = [(SEND, _("Send")), (IGNORE, _("Ignore")), (CORRECT, _("Save correction"))]
+SEND, IGNORE, CORRECT, KEEP = "send", "ignore", "correct", "keep"
+VERBS = [
+    (SEND, _("Send")),
+    (IGNORE, _("Ignore")),
+    (CORRECT, _("Save correction")),
+    (KEEP, _("Save draft")),
+]
 
 
 class ReviewForm(forms.Form):
-    """An answer and a correction; ``seen`` and ``known`` say what the person saw of the mail."""
+    """An answer and a correction.
+
+    ``seen``, ``known`` and ``draft`` say what the person saw of the mail, of the conversation's
+    answers and of the draft.
+    """
 
     subject = forms.CharField(
         label=_("subject"), required=False, max_length=250, widget=UnfoldAdminTextInputWidget
@@ -58,6 +67,7 @@ class ReviewForm(forms.Form):
     verb = forms.ChoiceField(choices=VERBS)
     seen = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
     known = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+    draft = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, result: TriageResult, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,11 +108,14 @@ class ReviewForm(forms.Form):
 
 
 def filled_for(result: TriageResult, *, answered: Answered | None) -> dict[str, Any]:
-    """Return what the form begins with."""
+    """Return what the form begins with: what somebody has written so far, else the suggestion."""
+    draft = review.draft_of(result)
     return {
-        "subject": replies.subject_of(result),
-        "body": result.suggested_body,
-        "account": replies.account_of(result),
+        "subject": draft.subject if draft else replies.subject_of(result),
+        "body": draft.body if draft else result.suggested_body,
+        "account": draft.account_id if draft else replies.account_of(result),
+        "draft": review.draft_stamp(draft),
+        "drafted_by": draft.by if draft else "",
         "email_type": result.email_type,
         "urgency": result.urgency,
         "decision": result.decision,

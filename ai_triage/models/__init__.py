@@ -4,6 +4,7 @@ from ai_triage.models.figures import EvaluationRun, TriageAnalytics
 from ai_triage.models.prompts import Experiment, Prompt, PromptQuerySet, PromptVersion
 from ai_triage.models.results import (
     Action,
+    Draft,
     Feedback,
     ReviewReason,
     Status,
@@ -15,6 +16,7 @@ from ai_triage.models.settings import AutoReplyRule, Snippet, SnippetQuerySet, T
 __all__ = [
     "Action",
     "AutoReplyRule",
+    "Draft",
     "EvaluationRun",
     "Experiment",
     "Feedback",

@@ -12,6 +12,7 @@ from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import EmailAccount
 from ai_triage.kinds import Decision
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES, TONES, URGENCIES
 from ai_triage.models.prompts import Experiment, PromptVersion
@@ -300,6 +301,28 @@ NO_VERDICT: dict[str, object] = {
 def key_of(email_id: str) -> str:
     """Return what an ``email_id`` is found by: exact, whatever the database's collation."""
     return hashlib.sha256(email_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Draft(models.Model):
+    """What a person has written so far; gone once it is sent, back when that is undone."""
+
+    result = models.OneToOneField(
+        TriageResult, models.CASCADE, related_name="draft", verbose_name=_("triaged mail")
+    )
+    subject = models.CharField(_("subject"), max_length=250, blank=True)
+    body = models.TextField(_("answer"), blank=True)
+    account = models.ForeignKey(
+        EmailAccount, models.SET_NULL, null=True, related_name="+", verbose_name=_("sent from")
+    )
+    by = models.CharField(_("by"), max_length=150)
+    saved_at = models.DateTimeField(_("saved at"))
+
+    class Meta:
+        verbose_name = _("draft")
+        verbose_name_plural = _("drafts")
+
+    def __str__(self) -> str:
+        return f"{self.subject[:80]} · {self.by}"
 
 
 class Feedback(models.Model):
