@@ -44,7 +44,7 @@ from ai_triage.own_words import own_words, passages
 from ai_triage.presence import Looker
 from ai_triage.review import Correction
 from common.errors import Conflict, Refused
-from tenants.admin_base import TenantAdmin
+from tenants.admin_base import TenantAdmin, roles_in
 from tenants.roles import tenants_of
 
 UNDO = timedelta(seconds=10)
@@ -101,7 +101,7 @@ class InboxAdmin(TenantAdmin):
         if is_partial(request):
             context = self._list(request, choice, after=request.GET.get("after", ""))
             return self._part(request, "list", context | {"is_more": "after" in request.GET})
-        first = queue.queue_of(request, choice).first()
+        first = queue.free(queue.queue_of(request, choice), request)
         result = first and self.row_or_404(request, first.pk)
         return self._whole(request, result, choice, told=self._done(request), is_open=False)
 
@@ -261,8 +261,10 @@ class InboxAdmin(TenantAdmin):
     def _done(self, request: HttpRequest) -> Told:
         """Return what to say of the act that a redirect names, as long as it is the user's own."""
         said = self._own_act(request, request.GET.get("done", ""))
-        is_fresh = said is not None and said.created_at > timezone.now() - UNDO
-        return self._words_on(said) if said is not None and is_fresh else NOTHING
+        if said is None or said.created_at <= timezone.now() - UNDO:
+            return NOTHING
+        may_undo = self.has_editor_permission(request, said.result)
+        return self._words_on(said) if may_undo else NOTHING
 
     @staticmethod
     def _own_act(
@@ -270,7 +272,8 @@ class InboxAdmin(TenantAdmin):
     ) -> Feedback | None:
         if not (text.isascii() and text.isdecimal() and len(text) < 19):
             return None
-        rows = Feedback.objects.filter(pk=int(text), by=request.user.get_username())
+        own = {"by": request.user.get_username(), "result__tenant__in": list(roles_in(request))}
+        rows = Feedback.objects.filter(pk=int(text), **own)
         if result is not None:
             rows = rows.filter(result=result)
         return rows.select_related("result__tenant", "result__response").first()
@@ -281,7 +284,9 @@ class InboxAdmin(TenantAdmin):
         if said.action == Action.IGNORED:
             return Told(_("The mail is left unanswered."), undo=said)
         if result.responded_at is None:
-            return Told(_("The correction was saved."), undo=said)
+            is_open = (said.decision or result.decision) == Decision.RESPOND
+            text = _("The correction was saved; the mail still needs its answer.")
+            return Told(text if is_open else _("The correction was saved."), undo=said)
         address = conversations.sender_of(result)[0]
         text = _("The answer to %(address)s goes out in %(seconds)d seconds.")
         return Told(text % {"address": address, "seconds": UNDO.seconds}, undo=said)
@@ -417,6 +422,8 @@ class InboxAdmin(TenantAdmin):
         answered = conversations.latest_answer(result)
         initial = filled_for(result, answered=answered)
         may_act = self.has_editor_permission(request, result)
+        # Triage reads a collected mail without what it quotes.
+        body = (result.inbound.text if result.inbound else "") or result.body
         return {
             "result": result,
             "choice": choice,
@@ -430,8 +437,8 @@ class InboxAdmin(TenantAdmin):
             "looker": self._looker(request, result) if may_act else None,
             "looks": may_act,
             "verbs": {"send": SEND, "ignore": IGNORE, "correct": CORRECT, "keep": KEEP},
-            "passages": passages(result.body[:SHOWN_BODY]),
-            "is_cut": len(result.body) > SHOWN_BODY,
+            "passages": passages(body[:SHOWN_BODY]),
+            "is_cut": len(body) > SHOWN_BODY,
             "sureness": sureness(result),
             "recipient": conversations.sender_of(result)[0],
             "answered": None if result.responded_at else answered,

@@ -98,14 +98,15 @@ def following(
 ) -> TriageResult | None:
     """Return the next mail that waits, else the first; rather one that nobody looks at."""
     queue = queue_of(request, choice).exclude(pk=result.pk)
-    return _free(behind(queue, Place.of(result)), request) or _free(queue, request)
+    return free(behind(queue, Place.of(result)), request) or free(queue, request)
 
 
-def _free(queue: QuerySet[Any], request: HttpRequest) -> TriageResult | None:
+def free(queue: QuerySet[Any], request: HttpRequest) -> TriageResult | None:
+    """Return the first that nobody else looks at, else the first; None where there is none."""
     candidates = list(queue[:LOOKED_AHEAD])
     held = presence.lookers([row.pk for row in candidates], user=user_of(request))
-    free = (row for row in candidates if row.pk not in held)
-    return next(free, candidates[0] if candidates else None)
+    alone = (row for row in candidates if row.pk not in held)
+    return next(alone, candidates[0] if candidates else None)
 
 
 def user_of(request: HttpRequest) -> int:

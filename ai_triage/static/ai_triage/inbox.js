@@ -116,7 +116,7 @@
     countDown();
     if (isFocusWanted) {
       heading()?.focus({ preventScroll: true });
-      inbox.scrollIntoView({ block: "nearest" });
+      scrollTo({ top: 0 });
     }
     isFocusWanted = false;
   });
@@ -140,7 +140,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || help.open) return;
-    const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+    const isTyping = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
     if (isTyping) {
       if (event.key === "Escape" && form()?.contains(event.target)) heading()?.focus();
       return;
