@@ -13,6 +13,7 @@
   let isFocusWanted = false;
   let timer = 0;
 
+  const isShown = (element) => Boolean(element?.getClientRects().length);
   const form = () => document.getElementById("inbox-form");
   const heading = () => inbox.querySelector("[data-heading]");
 
@@ -126,7 +127,9 @@
   function go(step) {
     const rows = [...inbox.querySelectorAll(".inbox-row")];
     const at = rows.findIndex((row) => row.hasAttribute("aria-current"));
-    const wanted = rows[at < 0 ? 0 : at + step];
+    // On a phone nothing is open beside the list: the first step opens what it points at.
+    const isOpen = at >= 0 && isShown(inbox.querySelector("[data-open]"));
+    const wanted = isOpen ? rows[at + step] : rows[Math.max(at, 0)];
     if (wanted) wanted.click();
     else if (step > 0) inbox.querySelector(".inbox-more a")?.click();
   }
@@ -148,7 +151,7 @@
     if (!keys.checked || event.repeat) return;
     const button = /^[aiu]$/.test(event.key) && inbox.querySelector(`[data-key="${event.key}"]`);
     const act = button ? () => button.click() : acts[event.key];
-    if (!act) return;
+    if (!act || (button && !isShown(button))) return;
     event.preventDefault();
     act();
   });
