@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from ai_triage.models import Status, TriageResult
+from ai_triage.models import Draft, Status, TriageResult
 from tenants.models import Tenant
 
 BATCH = 500
@@ -41,6 +41,7 @@ def remove_texts(tenant: Tenant, *, before: datetime, at: datetime, until: float
 
 def empty_results(ids: Collection[int], *, at: datetime) -> int:
     rows = TriageResult.objects.filter(pk__in=ids).exclude(status__in=OPEN)
+    Draft.objects.filter(result__in=rows.values("pk")).delete()
     return rows.update(**EMPTY, removed_at=at)
 
 

@@ -19,7 +19,7 @@ from tests.installation import Installation
 from tests.servers.databases import skip_or_fail
 from tests.servers.smtp_sink import SmtpSink
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]  # it opens every page
 
 USER, PASSWORD = "staff", "a-password-of-the-test"
 FLAGS = [

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 import logs.erasure
 from ai_triage import analytics
-from ai_triage.models import Feedback, TriageResult
+from ai_triage.models import Draft, Feedback, TriageResult
 from ai_triage.tests.counted import a_result
 from common.erasing import Person
 from conftest import client_of
@@ -106,6 +106,7 @@ def known_everywhere(tenant, api):
         reason="Ana Lopes asks", suggested_body="Dear Ana Lopes", raw_answer=ANA,
         headers={"From": ANA}, metadata={"custom_fields": {"name": "Ana Lopes"}},
     )  # fmt: skip
+    Draft.objects.create(result=result, body="Dear Ana Lopes", by="boss", saved_at=NOON)
     Feedback.objects.create(result=result, action="approved", comment="Ana Lopes is right")
     rejected = [{"index": 0, "to_address": "ANA@example.com", "code": "duplicate", "detail": "…"}]
     SendBatch.objects.create(

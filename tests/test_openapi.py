@@ -52,7 +52,7 @@ def findings(operation, *, key: str) -> list[str]:
     try:
         check()
     except BaseExceptionGroup as failure:
-        return [f"{operation.label}: {failure}"]
+        return [f"{operation.label}: {failure} {failure.exceptions}"]
     return []
 
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_bounce_address'),
-        ('ai_triage', '0004_triagefix_by_need'),
+        ('ai_triage', '0005_retention'),
     ]
 
     operations = [
