@@ -5,11 +5,9 @@ from __future__ import annotations
 import email
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from email import policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 import requests
@@ -18,6 +16,7 @@ from svix.webhooks import Webhook as SvixWebhook
 
 from tests.installation import Installation, mariadb_database, production_like
 from tests.servers.mail_server import ALICE, BOB, BOUNCE, GHOST
+from tests.servers.receiver import Receiver
 from tests.servers.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.servers, pytest.mark.timeout(240)]
@@ -55,44 +54,15 @@ x
 """
 
 
-class Receiver:
-    """An integrator's webhook endpoint that keeps what it was told, once per ``webhook-id``."""
-
-    def __init__(self) -> None:
-        kept: list[tuple[dict[str, str], bytes]] = []
-        self.kept = kept
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                kept.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
-
-    @contextmanager
-    def listening(self) -> Iterator[Receiver]:
-        Thread(target=self._server.serve_forever, daemon=True).start()
-        try:
-            yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-
-    def told(self, secret: str) -> dict[str, dict]:
-        """Return what came, by type; every signature is verified by both libraries."""
-        found = {}
-        for headers, body in list(self.kept):
-            StandardWebhook(secret).verify(body, headers)
-            SvixWebhook(secret).verify(body, headers)
-            event = json.loads(body)
-            found[event["type"]] = event["data"]
-        return found
+def told(receiver: Receiver, secret: str) -> dict[str, dict]:
+    """Return what came, by type; every signature is verified by both libraries."""
+    found = {}
+    for request in receiver.requests:
+        StandardWebhook(secret).verify(request.body, request.headers)
+        SvixWebhook(secret).verify(request.body, request.headers)
+        event = json.loads(request.body)
+        found[event["type"]] = event["data"]
+    return found
 
 
 @pytest.fixture(params=["embedded", "production"])
@@ -112,7 +82,7 @@ def shop(request, tmp_path, mail_server):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver().listening() as listening:
+    with Receiver() as listening:
         yield listening
 
 
@@ -159,8 +129,8 @@ def test_a_real_bounce_is_told_counted_and_keeps_the_next_message(shop, account,
     tracking_id = send(shop, GHOST)
 
     message = wait_for(shop, tracking_id, "bounced")
-    told = until(
-        lambda: (found := receiver.told(hook["secret"])).get("email.bounced") and found,
+    events = until(
+        lambda: (found := told(receiver, hook["secret"])).get("email.bounced") and found,
         timeout=30,
         what="the webhook",
     )
@@ -172,9 +142,9 @@ def test_a_real_bounce_is_told_counted_and_keeps_the_next_message(shop, account,
         {"from_account": ALICE, "to_address": GHOST, "subject": "x", "text": "x"},
     )
     assert message["sent_at"]
-    assert told["email.sent"]["tracking_id"] == tracking_id
-    assert told["email.bounced"]["tracking_id"] == tracking_id
-    assert told["email.bounced"]["bounce_type"] == "hard"
+    assert events["email.sent"]["tracking_id"] == tracking_id
+    assert events["email.bounced"]["tracking_id"] == tracking_id
+    assert events["email.bounced"]["bounce_type"] == "hard"
     assert (entry["address"], entry["reason"], entry["source"]) == (
         GHOST,
         "hard_bounce",
@@ -217,7 +187,7 @@ def test_a_delivered_message_is_opened_clicked_and_complained_of(
     until(
         lambda: (
             {"email.opened", "email.clicked", "email.delivered", "email.complained"}
-            <= set(receiver.told(hook["secret"]))
+            <= set(told(receiver, hook["secret"]))
         ),
         timeout=30,
         what="the webhooks",
