@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
@@ -16,6 +17,7 @@ from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import EmailAccount
+from common.network import default_policy
 from domains import services as domains
 from domains.models import Domain
 from templates_app import services as templates
@@ -97,16 +99,23 @@ TEMPLATES = (
 def create(*, catcher_port: int, credentials_file: Path) -> Credentials:
     """Return the demo's credentials; what is missing of the demo exists afterwards.
 
+    Where nobody may connect to the mail catcher, the shop has no accounts.
+
     Raises:
         SendCraftError: an account does not pass its test, so the mail catcher is not up.
     """
     tenant = _tenant()
-    if _domain(tenant).tenant_id == tenant.pk:
+    if _domain(tenant).tenant_id == tenant.pk and catcher_is_allowed():
         for account in ACCOUNTS:
             _account(account, tenant=tenant, port=catcher_port)
     for template in TEMPLATES:
         _template(template, tenant=tenant)
     return _credentials(tenant, file=credentials_file)
+
+
+def catcher_is_allowed() -> bool:
+    """Tell whether the operator lets accounts connect to the mail catcher."""
+    return default_policy().permits(CATCHER_HOST, ip_address(CATCHER_HOST))
 
 
 def _tenant() -> Tenant:

@@ -129,6 +129,28 @@ def test_a_domain_that_somebody_else_has_leaves_a_demo_without_accounts(
     assert EmailTemplate.objects.filter(tenant__slug="demo").count() == 3
 
 
+def test_where_private_hosts_are_forbidden_the_shop_starts_without_accounts(
+    catcher, file, settings
+):
+    settings.SENDCRAFT_ALLOW_PRIVATE_HOSTS = False
+
+    credentials = demo.create(catcher_port=catcher.port, credentials_file=file)
+
+    assert not EmailAccount.objects.exists()
+    assert EmailTemplate.objects.filter(tenant__slug="demo").count() == 3
+    assert "127.0.0.1 is private, and not in SENDCRAFT_PRIVATE_HOSTS" in welcome(credentials)
+
+
+def test_a_catcher_that_the_operator_lists_is_used(catcher, file, settings):
+    settings.SENDCRAFT_ALLOW_PRIVATE_HOSTS = False
+    settings.SENDCRAFT_PRIVATE_HOSTS = ["127.0.0.1/32"]
+
+    credentials = demo.create(catcher_port=catcher.port, credentials_file=file)
+
+    assert EmailAccount.objects.filter(is_active=True).count() == 3
+    assert "sent mail is caught here" in welcome(credentials)
+
+
 def rendered(shop: Tenant, slug: str, **variables: object):
     template = EmailTemplate.objects.for_tenant(shop).get(slug=slug)
     shown = templates.preview(template.current, variables=variables, language=shop.language)

@@ -149,12 +149,18 @@ SendCraft is running. Ctrl-C stops it.
   Live key   {credentials.live_key}
   Test key   {credentials.test_key}
   API        {base}/docs/api/
-  Mail       {base}/admin/catcher/caughtmail/ (sent mail is caught here, none leaves)
+  Mail       {base}/admin/catcher/caughtmail/ ({catching()})
 
 Send an order confirmation:
 
 {curl(credentials, base=base)}
 """
+
+
+def catching() -> str:
+    if demo.catcher_is_allowed():
+        return "sent mail is caught here, none leaves"
+    return f"unused: {demo.CATCHER_HOST} is private, and not in SENDCRAFT_PRIVATE_HOSTS"
 
 
 def curl(credentials: Credentials, *, base: str) -> str:
