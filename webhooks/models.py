@@ -125,10 +125,11 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 
 
 class WebhookDelivery(models.Model):
-    """One event for one endpoint; ``public_id`` is its ``webhook-id`` at every attempt.
+    """One event for one endpoint.
 
-    ``event_id`` is the same for all endpoints that are told. ``tries`` and ``tried_since`` begin
-    anew when a person sends it again; ``attempts`` counts all.
+    ``event_id`` is the ``webhook-id`` of every attempt, and the same for all endpoints that are
+    told, so a receiver that two of them lead to knows the event again. ``tries`` and
+    ``tried_since`` begin anew when a person sends it again; ``attempts`` counts all.
     """
 
     public_id = models.UUIDField(default=uuid7, unique=True, editable=False)

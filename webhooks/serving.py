@@ -72,7 +72,7 @@ class Service:
     def _begin(self, delivery: WebhookDelivery) -> None:
         request = signing.request_to(
             self._endpoint,
-            message_id=str(delivery.public_id),
+            message_id=str(delivery.event_id),
             payload=delivery.payload,
             at=self._watch.now(),
         )

@@ -34,8 +34,8 @@ PAYLOAD = {
     },
 }
 DELIVERY = {
-    "id": "0197a1b2-3c4d-7e5f-8a9b-0c1d2e3f4a5b",
-    "event_id": "0197a1b2-3c4d-7e5f-8a9b-0c1d2e3f4a5a",
+    "id": "0197a1b2-3c4d-7e5f-8a9b-0c1d2e3f4a5c",
+    "event_id": "0197a1b2-3c4d-7e5f-8a9b-0c1d2e3f4a5b",
     "type": "email.bounced",
     "tracking_id": "0197a1b2-0000-7000-8000-000000000001",
     "status": "pending",

@@ -62,8 +62,10 @@ class WebhookSerializer(StrictModelSerializer):
 class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     """One event for one endpoint."""
 
-    id = serializers.UUIDField(source="public_id", help_text="Sent as `webhook-id`, always.")
-    event_id = serializers.UUIDField(help_text="The same for all webhooks that are told.")
+    id = serializers.UUIDField(source="public_id", help_text="Of this telling, for `redeliver`.")
+    event_id = serializers.UUIDField(
+        help_text="Sent as `webhook-id`, always; the same for all webhooks that are told."
+    )
     type = serializers.ChoiceField(TYPES)
     error = serializers.CharField(help_text="What went wrong the last time, or empty.")
 

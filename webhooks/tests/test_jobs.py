@@ -53,7 +53,7 @@ def test_a_due_delivery_arrives_once_and_both_families_of_verifiers_accept_it(
     assert event["data"] == {"number": 0, "subject": "Olá ✉"}
     assert event["timestamp"].endswith("Z")
     assert request.body.decode() == delivery.payload
-    assert request.headers["webhook-id"] == str(delivery.public_id)
+    assert request.headers["webhook-id"] == str(delivery.event_id)
     assert request.headers["svix-id"] == request.headers["webhook-id"]
     assert request.headers["content-type"] == "application/json"
     stored = of(delivery)
@@ -112,9 +112,19 @@ def test_a_receiver_that_was_down_for_a_day_gets_everything_once_it_is_up(
     up = receiver.requests[down:]
     assert set(statuses()) == {"delivered"}
     assert len(up) == len({request.headers["webhook-id"] for request in up}) == 12 + 24
-    assert {str(each.public_id) for each in told} <= set(ids(receiver)[:down])
+    assert {str(each.event_id) for each in told} <= set(ids(receiver)[:down])
     assert all(verified(request, endpoint) for request in up)
     assert WebhookEndpoint.objects.get().failing_since is None
+
+
+def test_a_receiver_that_two_webhooks_lead_to_knows_the_event_again(endpoint, receiver, tenant):
+    endpoint_at(receiver.url, tenant=tenant)
+    first, second = tell(tenant)
+
+    drain()
+
+    assert first.public_id != second.public_id
+    assert ids(receiver) == [str(first.event_id)] * 2 == [str(second.event_id)] * 2
 
 
 def test_each_try_keeps_the_id_and_has_a_fresh_timestamp(endpoint, receiver, tenant):
@@ -308,7 +318,7 @@ def test_a_worker_that_was_killed_while_sending_costs_a_repetition_under_the_sam
     assert receiver.requests == []
 
     drain(at=NOW + claims.LEASE)
-    assert ids(receiver) == [str(delivery.public_id)]
+    assert ids(receiver) == [str(delivery.event_id)]
     assert of(delivery).status == "delivered"
     late = [claims.Attempt(delivery, claims.Answer(error="late"))]
     assert claims.record(held, late, at=NOW + claims.LEASE) is None
