@@ -36,6 +36,7 @@ COLUMNS = (
     "subject",
     "status",
     "error_code",
+    "error_message",
     "tags",
     "metadata",
     "mode",
@@ -82,6 +83,7 @@ def event_of(event: EmailEvent, email: EmailLog, *, template: str | None) -> Eve
         "batch_id": str(email.batch_id) if email.batch_id else None,
         "template_id": template,
         "error_code": email.error_code or None,
+        "error_message": email.error_message or None,
     }
     data |= {name: event.data[name] for name in DETAILS if name in event.data}
     return Event(

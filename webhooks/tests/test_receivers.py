@@ -70,6 +70,7 @@ def test_a_message_that_was_sent_is_told_with_what_is_known_of_it_but_not_what_i
             "subject": "Your order",
             "status": "sent",
             "error_code": None,
+            "error_message": None,
             "tags": ["orders"],
             "metadata": {"order": "A-1"},
             "mode": "live",
@@ -114,6 +115,24 @@ def test_what_nobody_needs_to_know_is_not_told(tenant):
     )
 
     assert payloads() == []
+
+
+def test_a_refusal_at_smtp_time_is_told_in_the_servers_words(tenant):
+    endpoint_at(URL, tenant=tenant)
+    refusal = Outcome(
+        email=claimed(an_email(tenant)),
+        kind=EventType.BOUNCED,
+        at=LATER,
+        error_code="refused_at_rcpt",
+        error_message="550 5.1.1 no such user",
+        data={"reason": "refused_at_rcpt", "smtp_code": 550},
+    )
+
+    transitions.record([refusal])
+
+    (payload,) = payloads()
+    assert payload["data"]["error_code"] == "refused_at_rcpt"
+    assert payload["data"]["error_message"] == "550 5.1.1 no such user"
 
 
 def test_a_bounce_report_is_told_with_its_reason_and_the_new_status(tenant):
