@@ -18,6 +18,9 @@ from logs.models import EventType
 
 BURST = timedelta(seconds=1)
 """Nobody follows two different links of one message within this time; link scanners do."""
+CROWD = 3
+"""So many links in a burst are a scanner's even under several addresses, as Microsoft's are; two
+may be those of two readers of copies."""
 
 _SCANNERS = (
     r"barracuda|mimecast|proofpoint|url ?defense|safe ?links|messagelabs|symantec|cloudmark"
@@ -60,6 +63,9 @@ class Clicks:
     _by_client: dict[tuple[UUID, str | None, str], dict[str, list[datetime]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+    _by_message: dict[UUID, dict[str, list[datetime]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
 
     @classmethod
     def of(cls, visits: Iterable[Visit]) -> Clicks:
@@ -69,6 +75,7 @@ class Clicks:
             if visit.kind == EventType.CLICKED:
                 client = (visit.tracking_id, visit.address, visit.user_agent)
                 clicks._by_client[client][visit.url].append(visit.at)
+                clicks._by_message[visit.tracking_id][visit.url].append(visit.at)
         return clicks
 
     def links_around(self, visit: Visit) -> int:
@@ -79,6 +86,11 @@ class Clicks:
             links = self._by_client.get((visit.tracking_id, *who), {})
             urls |= {url for url, times in links.items() if _has_one(times, around=visit.at)}
         return len(urls)
+
+    def are_a_crowd(self, visit: Visit) -> bool:
+        """Tell whether too many links were followed with this one, whoever followed them."""
+        links = self._by_message.get(visit.tracking_id, {}).values()
+        return sum(_has_one(times, around=visit.at) for times in links) >= CROWD
 
 
 def _has_one(times: list[datetime], *, around: datetime) -> bool:
@@ -91,7 +103,8 @@ def machine_reason(visit: Visit, *, clicks: Clicks) -> str | None:
     ``head`` or ``prefetch``: the request says so; ``gmail_proxy``, ``yahoo_proxy``,
     ``apple_privacy``: a mailbox provider loads images for its readers; ``scanner``, ``bot``: the
     program is known; ``many_links``: several links of the message within a second, and what the
-    same client loads with them. ``clicks`` are those around it, its own among them.
+    same client loads with them, or three by whomever. ``clicks`` are those around it, its own
+    among them.
     """
     if visit.sign:
         return visit.sign
@@ -99,4 +112,5 @@ def machine_reason(visit: Visit, *, clicks: Clicks) -> str | None:
         return found.lastgroup
     if visit.kind == EventType.OPENED and visit.user_agent == _APPLE_PRIVACY:
         return "apple_privacy"
-    return "many_links" if clicks.links_around(visit) > 1 else None
+    is_one_of_many = visit.kind == EventType.CLICKED and clicks.are_a_crowd(visit)
+    return "many_links" if is_one_of_many or clicks.links_around(visit) > 1 else None

@@ -100,6 +100,18 @@ def test_others_at_the_same_moment_are_others():
     assert made == [None] * 4
 
 
+def test_three_links_within_a_second_are_a_scanner_whatever_it_calls_itself():
+    made = reasons(
+        click(),
+        click("https://x.test/2", address="198.51.100.1"),
+        click("https://x.test/3", user_agent="other"),
+        click("https://x.test/1", after=2.5),
+        visit(address="192.0.2.9"),
+    )
+
+    assert made == ["many_links"] * 3 + [None] * 2
+
+
 def test_a_scanner_that_was_counted_without_personal_data_is_known_again():
     counted = click("https://x.test/2", address=None, user_agent="")
 
