@@ -81,6 +81,14 @@ class SuppressionAdmin(TenantAdmin):
         heavy = ("own_variables", "metadata", "smtp_response", "error_message")
         return super().get_queryset(request).defer(*(f"source__{name}" for name in heavy))
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find addresses by their normalized spelling, which is how they are kept."""
+        found: tuple[QuerySet[Any], bool]
+        found = super().get_search_results(request, queryset, search_term.casefold())
+        return found
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = [*super().get_readonly_fields(request, obj), "source_link", "created_at"]
         return [*fields, "address", "topic"] if obj else fields

@@ -15,11 +15,12 @@ from rest_framework.views import APIView
 
 from common.addresses import normalized, parse_address
 from common.api.errors import BadQuery
+from common.api.filters import StrictFilterBackend, StrictOrderingFilter
 from common.api.serializers import shared
 from common.errors import Refused
 from delivery import acceptance, bulk, services, submission
 from delivery.api import serializers
-from delivery.api.filters import SuppressionFilter
+from delivery.api.filters import AddressSearch, SuppressionFilter
 from delivery.models import Suppression
 from tenants.api.views import IdempotentMixin, TenantViewSet
 from tenants.idempotency import Answer
@@ -154,6 +155,7 @@ class SuppressionViewSet(mixins.ListModelMixin, TenantViewSet[Suppression]):
 
     write_scope = "suppressions:write"
     serializer_class = serializers.SuppressionSerializer
+    filter_backends = (StrictFilterBackend, AddressSearch, StrictOrderingFilter)
     filterset_class = SuppressionFilter
     search_fields = ("address",)
     ordering_fields = ("created_at", "address")

@@ -339,3 +339,15 @@ def test_a_long_export_is_whole_although_it_is_written_in_parts(tenant, monkeypa
     rows = given_away(tenant).splitlines()
 
     assert len(rows) == len(set(rows)) == 31
+
+
+def test_a_list_takes_both_of_two_addresses_that_differ_in_an_accent(tenant):
+    file = ContentFile("josé@example.com\njose@example.com\n".encode(), name="list.csv")
+    job = start_import(file, tenant=tenant, created_by=None)
+
+    background.work_off()
+
+    job.refresh_from_db()
+    kept = set(Suppression.objects.values_list("address", flat=True))
+    assert kept == {"josé@example.com", "jose@example.com"}
+    assert job.result["added"] == 2

@@ -257,3 +257,12 @@ def test_nobody_adds_changes_or_deletes_a_job_by_hand(editor, tenant):
     assert editor.get(f"{JOBS}add/").status_code == 403
     assert editor.post(f"{JOBS}{job.pk}/change/", {"status": "done"}).status_code == 403
     assert editor.post(f"{JOBS}{job.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_list_is_searched_in_any_letter_case(tenant, viewer):
+    suppress("joão@example.com", tenant=tenant)
+    suppress("rui@example.com", tenant=tenant)
+
+    page = viewer.get(LIST, {"q": "JOÃO"})
+
+    assert addresses(page) == {"joão@example.com"}

@@ -210,3 +210,34 @@ def test_the_scope_covers_reading_and_writing(tenant, scope, may):
     ]
 
     assert answers == ([200, 201, 204] if may else [403, 403, 403])
+
+
+def test_addresses_that_differ_in_an_accent_are_two(api, tenant):
+    accented = api.post(URL, {"address": "josé@example.com"})
+    plain = api.post(URL, {"address": "jose@example.com"})
+    removed = api.delete(f"{URL}/{quote('jose@example.com')}")
+
+    assert (accented.status_code, plain.status_code, removed.status_code) == (201, 201, 204)
+    assert [entry.address for entry in Suppression.objects.all()] == ["josé@example.com"]
+
+
+@pytest.mark.parametrize("asked", ["address=JOÃO@BÜCHER.example", "search=JOÃO", "search=São+JOÃO"])
+def test_the_list_is_searched_in_any_letter_case(api, asked):
+    api.post(URL, {"address": "são.joão@bücher.example"})
+    api.post(URL, {"address": "joão@bücher.example"})
+    api.post(URL, {"address": "joao@bücher.example"})
+
+    found = api.get(f"{URL}?{asked}")
+
+    named = {entry["address"].partition("@")[0] for entry in found.json()["results"]}
+    both = {"joão", "são.joão"}
+    expected = {"search=JOÃO": both, "search=São+JOÃO": {"são.joão"}}.get(asked, {"joão"})
+    assert named == expected
+
+
+def test_a_filter_that_is_no_address_finds_nobody(api):
+    api.post(URL, {"address": "ana@example.com"})
+
+    found = api.get(f"{URL}?address=ana")
+
+    assert (found.status_code, found.json()["results"]) == (200, [])
