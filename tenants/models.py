@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +23,10 @@ from tenants.scopes import ALL_SCOPES, covers
 def check_timezone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
         raise ValidationError(_("There is no time zone of this name."))
+
+
+LONGEST_DAYS = 36_500
+"""For which data may be kept, about a century; twenty times as long would be before the year 1."""
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
@@ -63,14 +67,14 @@ class Tenant(models.Model):
         _("keep contents for days"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_DAYS)],
         help_text=_("Texts and files of messages and inbound mail; empty: for ever."),
     )
     event_days = models.PositiveIntegerField(
         _("keep events for days"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_DAYS)],
         help_text=_("The history of messages; figures stay. Empty: for ever."),
     )
     is_active = models.BooleanField(_("active"), default=True)

@@ -345,6 +345,19 @@ def test_an_owner_sets_what_is_kept_and_an_admin_does_not(tenant):
     assert (tenant.content_days, tenant.event_days, tenant.private_tracking) == (90, 400, True)
 
 
+@pytest.mark.parametrize("field", ["content_days", "event_days"])
+def test_more_days_than_the_calendar_has_are_refused(tenant, admin_client, field):
+    given = {"name": "Shop", "slug": "shop", "language": "pt", "timezone": "Europe/Lisbon",
+             "content_days": "", "event_days": "", field: "4000000"}  # fmt: skip
+
+    page = admin_client.post(f"/admin/tenants/tenant/{tenant.pk}/change/", given)
+
+    assert page.context["adminform"].form.errors == {
+        field: ["Ensure this value is less than or equal to 36500."]
+    }
+    assert (removed(), tenant.content_days, tenant.event_days) == (None, None, None)
+
+
 def test_another_tenants_key_learns_nothing(keeps_30_days, other_tenant):
     email = a_sent_email(keeps_30_days)
     removed(contents=1)
