@@ -150,7 +150,9 @@ class InboundEmailAdmin(TenantAdmin):
         )
 
     @admin.display(description=_("raw message"))
-    def download(self, row: InboundEmail) -> SafeString:
+    def download(self, row: InboundEmail) -> SafeString | str:
+        if row.removed_at:
+            return "–"
         url = reverse("admin:inbox_inboundemail_raw", args=[row.pk])
         return format_html('<a class="text-primary-600" href="{}">{}</a>', url, _("Download"))
 
@@ -182,10 +184,11 @@ class InboundEmailAdmin(TenantAdmin):
             raise Http404 from error
 
     def _seen(self, request: HttpRequest, pk: int) -> InboundEmail:
-        """Return the mail if the user may see it; anything else is 404."""
+        """Return the mail if the user may see it and it is kept; anything else is 404."""
         if not self.has_view_permission(request):
             raise Http404
-        row: InboundEmail = get_object_or_404(self.get_queryset(request), pk=pk)
+        kept = self.get_queryset(request).filter(removed_at=None)
+        row: InboundEmail = get_object_or_404(kept, pk=pk)
         return row
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from django.conf import settings
 from django.db import transaction
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 class Prepared:
     """A mail that was read and whose bytes are on the disk; it only needs its row.
 
+    One that is known has its row already, and no file is kept for it again: no ``raw_path``.
     ``size_bytes`` says how large the whole mail is, where only its header was kept.
     """
 
@@ -39,18 +41,17 @@ class Prepared:
     mode: str
     raw: bytes
     raw_sha256: str
-    raw_path: str
     mail: Mail | None
     quarantined: QuarantineReason | None
     at: datetime
     size_bytes: int = 0
+    raw_path: str = ""
 
     def store(self) -> InboundEmail:
         """Return the mail's row; the same mail again is the same row. Call it in a transaction."""
-        key = {"tenant": self.tenant, "mode": self.mode, "fingerprint": self.fingerprint()}
-        if known := InboundEmail.objects.filter(**key).select_related("email").first():
+        if known := InboundEmail.objects.filter(**self._key).select_related("email").first():
             return known
-        row, is_new = InboundEmail.objects.get_or_create(**key, defaults=self._values())
+        row, is_new = InboundEmail.objects.get_or_create(**self._key, defaults=self._values())
         if is_new:
             if row.findings:
                 apply_findings(row, at=self.at)
@@ -58,6 +59,14 @@ class Prepared:
             extra = {"inbound_id": str(row.public_id), "kind": row.kind}
             logger.info("mail came in", extra=extra)
         return row
+
+    def is_known(self) -> bool:
+        """Tell whether the mail has its row already."""
+        return InboundEmail.objects.filter(**self._key).exists()
+
+    @cached_property
+    def _key(self) -> dict[str, object]:
+        return {"tenant": self.tenant, "mode": self.mode, "fingerprint": self.fingerprint()}
 
     def fingerprint(self) -> str:
         """Return what tells this mail from others, whatever way it came.
@@ -126,17 +135,21 @@ def prepare(
         mail, found = read_or_quarantine(raw)
         quarantined = quarantined or found
     digest = hashlib.sha256(raw).hexdigest()
-    return Prepared(
+    prepared = Prepared(
         tenant=tenant,
         mode=mode,
         raw=raw,
         raw_sha256=digest,
-        raw_path=_keep(raw, digest=digest, tenant=tenant),
         mail=mail,
         quarantined=quarantined,
         at=at,
         size_bytes=size_bytes,
     )
+    # The row of a known one names another file, or a removed one: nothing would remove this.
+    if prepared.is_known():
+        return prepared
+    path = raw_storage().keep(f"{tenant.pk}/inbound/{digest[:2]}/{digest}", raw)
+    return replace(prepared, raw_path=path)
 
 
 def read_or_quarantine(raw: bytes) -> tuple[Mail | None, QuarantineReason | None]:
@@ -162,10 +175,6 @@ def headers_of(inbound: InboundEmail) -> dict[str, list[str]]:
     for name, value in fields:
         found.setdefault(name, []).append(value)
     return found
-
-
-def _keep(raw: bytes, *, digest: str, tenant: Tenant) -> str:
-    return raw_storage().keep(f"{tenant.pk}/inbound/{digest[:2]}/{digest}", raw)
 
 
 def _fields(mail: Mail) -> dict[str, object]:

@@ -6,6 +6,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,32 @@ def test_old_inbound_mail_is_emptied_with_its_raw_file_and_its_triage(keeps_30_d
     assert young.text == "Hello"
     assert young.read_raw()
     removed()
+
+
+def test_a_removed_mail_that_comes_again_stays_removed(keeps_30_days, admin_client):
+    mail = receive(a_mail(), tenant=keeps_30_days, at=ago(31))
+    raw = aged(attachment_storage().path(mail.raw_path))
+    TriageResult.objects.all().delete()
+    removed(inbound=1)
+
+    again = receive(a_mail(), tenant=keeps_30_days, at=ago(0))
+    page = admin_client.get(f"/admin/inbox/inboundemail/{mail.pk}/change/").content.decode()
+
+    assert (again.pk, again.text) == (mail.pk, "")
+    assert not raw.exists()
+    assert f"/admin/inbox/inboundemail/{mail.pk}/raw/" not in page
+    assert admin_client.get(f"/admin/inbox/inboundemail/{mail.pk}/raw/").status_code == 404
+
+
+def test_a_mail_that_comes_by_another_way_leaves_no_second_file(tenant):
+    first = receive(a_mail(), tenant=tenant, at=ago(1))
+    other = b"Received: from elsewhere\r\n" + a_mail()
+    digest = sha256(other).hexdigest()
+
+    second = receive(other, tenant=tenant, at=ago(0))
+
+    assert second.pk == first.pk
+    assert not attachment_storage().exists(f"{tenant.pk}/inbound/{digest[:2]}/{digest}")
 
 
 def test_the_raw_mail_of_live_and_test_goes_with_the_last(keeps_30_days):
