@@ -23,6 +23,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action
 
 from delivery import suppression_lists
+from delivery.message_pages import MessagePages
 from delivery.models import SendBatch, SendingQueue, Suppression, SuppressionQuerySet
 from delivery.status import AccountQueue, account_queues
 from delivery.suppression_forms import ExportForm, ImportForm, SuppressionForm, TenantForm
@@ -174,7 +175,7 @@ def _user(request: HttpRequest) -> User | None:
 
 
 @admin.register(SendBatch)
-class SendBatchAdmin(TemplateTests):
+class SendBatchAdmin(TemplateTests, MessagePages):
     """What bulk requests came to."""
 
     change_role = None

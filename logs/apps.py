@@ -10,3 +10,4 @@ class LogsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("logs.receivers")
+        import_module("logs.exporting")  # a background job of ours

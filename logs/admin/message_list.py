@@ -1,0 +1,166 @@
+"""The list of messages: quick ways in, filters, and a search that reads no whole table."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, cast
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.paginator import InfinitePaginator
+
+from logs import searching
+from logs.models import EmailStatus
+from logs.timeline import instant
+from tenants.admin_base import TenantAdmin, roles_in
+from tenants.models import Mode
+
+FIRST_DAY, LAST_DAY = "queued_at_from", "queued_at_to"
+STATUS, MODE = "status__exact", "mode__exact"
+
+
+def day_in(request: HttpRequest, name: str) -> date | None:
+    """Return the day that the list's query names; None where it names none."""
+    try:
+        return parse_date(request.GET.get(name, ""))
+    except ValueError:
+        return None
+
+
+def beginning(day: date) -> datetime:
+    """Return when the day begins where its reader is."""
+    local = datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
+    return local.astimezone(UTC)
+
+
+def end(day: date) -> datetime:
+    return beginning(day + timedelta(days=1)) if day < date.max else beginning(day)
+
+
+class DaysFilter(RangeDateFilter):  # type: ignore[misc]  # unfold has no types
+    """Messages of some days, both named days among them."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        first, last = day_in(request, FIRST_DAY), day_in(request, LAST_DAY)
+        if first is not None:
+            queryset = queryset.filter(queued_at__gte=beginning(first))
+        if last is not None:
+            queryset = queryset.filter(queued_at__lt=end(last))
+        return queryset
+
+
+class ModeFilter(SimpleListFilter):
+    """Live or test mail; of test mail, which no index finds, the newest."""
+
+    title = gettext_lazy("mode")
+    parameter_name = MODE
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(Mode.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case Mode.LIVE:
+                return queryset.filter(mode=Mode.LIVE)
+            case Mode.TEST:
+                ids, _since = searching.newest(Q(mode=Mode.TEST), tenants=list(roles_in(request)))
+                return queryset.filter(pk__in=ids)
+        return queryset
+
+
+class MessageChangeList(ChangeList):
+    """Newest first as an index has them: by time where days are chosen, else by key."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+        by_day = day_in(request, FIRST_DAY) or day_in(request, LAST_DAY)
+        return ["-queued_at", "-pk"] if by_day else ["-pk"]
+
+
+class MessageList(TenantAdmin):
+    """What the list of messages can do, whatever its columns."""
+
+    list_filter = [
+        "tenant", "status", "account", "template", ModeFilter, ("queued_at", DaysFilter),
+    ]  # fmt: skip
+    list_filter_submit = True
+    search_fields = ["to_address", "subject", "tracking_id"]
+    search_help_text = gettext_lazy("How an address begins, words of a subject, or an id")
+    ordering = ["-id"]
+    sortable_by: list[str] = []  # no column but the key has an index that lists could go by
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_disable_select_all = True
+    list_per_page = 50
+    list_before_template = "logs/admin/list_head.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        tenants = list(roles_in(request))
+        return rows.filter(tenant=tenants[0]) if len(tenants) == 1 else rows
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        filters = super().get_list_filter(request)
+        return filters if len(roles_in(request)) > 1 else filters[1:]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return MessageChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        last = day_in(request, LAST_DAY)
+        found = searching.search(
+            term, tenants=list(roles_in(request)), until=end(last) if last else None
+        )
+        request._message_search = found  # type: ignore[attr-defined]
+        return queryset.filter(pk__in=found.ids), False
+
+    def search_note(self, request: HttpRequest) -> str:
+        """Return how far the search looked; empty where it looked everywhere."""
+        found = cast("searching.Found | None", getattr(request, "_message_search", None))
+        if found is None:
+            return ""
+        if found.is_cut:
+            return _("More than %(count)d messages match; write more, or choose days.") % {
+                "count": searching.FOUND
+            }
+        if found.since is None:
+            return ""
+        text = ngettext(
+            "Subjects were searched in the newest %(count)d message, back to %(at)s. Addresses "
+            "were searched from their beginning and ids in all. Choose days to look further back.",
+            "Subjects were searched in the newest %(count)d messages, back to %(at)s. Addresses "
+            "were searched from their beginning and ids in all. Choose days to look further back.",
+            searching.LOOKED_AT,
+        )
+        return text % {"count": searching.LOOKED_AT, "at": instant(found.since)}
+
+    def quick_links(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Return ways into the list that people often take."""
+        today = timezone.localdate().isoformat()
+        ways: list[tuple[Any, dict[str, str]]] = [
+            (_("All"), {}),
+            (_("Today"), {FIRST_DAY: today}),
+            *(
+                (EmailStatus(status).label, {STATUS: status})
+                for status in (
+                    EmailStatus.QUEUED, EmailStatus.FAILED, EmailStatus.BOUNCED, EmailStatus.SPAM,
+                )
+            ),
+        ]  # fmt: skip
+        given = {name: value for name, value in request.GET.items() if value and name != "p"}
+        return [
+            {"label": label, "url": f"?{urlencode(query)}", "is_current": given == query}
+            for label, query in ways
+        ]
