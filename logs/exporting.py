@@ -124,7 +124,9 @@ def _of_id(word: str) -> Q:
 def _part(rows: Iterable[Sequence[object]], *, is_first: bool) -> str:
     """Return rows of a key and ``COLUMNS`` as text; the first part has a header."""
     written = spreadsheets.to_csv(map(_cells, rows))
-    return spreadsheets.BOM + spreadsheets.to_csv([list(COLUMNS)]) + written if is_first else written
+    return (
+        spreadsheets.BOM + spreadsheets.to_csv([list(COLUMNS)]) + written if is_first else written
+    )
 
 
 def _cells(row: Sequence[object]) -> list[object]:

@@ -21,18 +21,18 @@ Text = str | Promise
 INSTANT = "j M Y, H:i:s"
 
 TITLES: dict[str, Text] = {
-    EventType.QUEUED: gettext_lazy("Accepted"),
-    EventType.SENDING: gettext_lazy("Handed to the mail server"),
-    EventType.SENT: gettext_lazy("Taken by the mail server"),
-    EventType.DEFERRED: gettext_lazy("Not taken yet: it is tried again"),
-    EventType.DELIVERED: gettext_lazy("Delivered to the mailbox"),
-    EventType.FAILED: gettext_lazy("Failed for good"),
-    EventType.BOUNCED: gettext_lazy("Refused for good: it bounced"),
-    EventType.COMPLAINED: gettext_lazy("Reported as spam"),
-    EventType.OPENED: gettext_lazy("Opened"),
-    EventType.CLICKED: gettext_lazy("Link followed"),
-    EventType.UNSUBSCRIBED: gettext_lazy("Unsubscribed"),
-    EventType.CANCELLED: gettext_lazy("Cancelled"),
+    EventType.QUEUED: pgettext_lazy("history of a message", "Accepted"),
+    EventType.SENDING: pgettext_lazy("history of a message", "Handed to the mail server"),
+    EventType.SENT: pgettext_lazy("history of a message", "Taken by the mail server"),
+    EventType.DEFERRED: pgettext_lazy("history of a message", "Not taken yet: it is tried again"),
+    EventType.DELIVERED: pgettext_lazy("history of a message", "Delivered to the mailbox"),
+    EventType.FAILED: pgettext_lazy("history of a message", "Failed for good"),
+    EventType.BOUNCED: pgettext_lazy("history of a message", "Refused for good: it bounced"),
+    EventType.COMPLAINED: pgettext_lazy("history of a message", "Reported as spam"),
+    EventType.OPENED: pgettext_lazy("history of a message", "Opened"),
+    EventType.CLICKED: pgettext_lazy("history of a message", "Link followed"),
+    EventType.UNSUBSCRIBED: pgettext_lazy("history of a message", "Unsubscribed"),
+    EventType.CANCELLED: pgettext_lazy("history of a message", "Cancelled"),
 }
 TONES: dict[str, str] = {
     EventType.SENT: "good",
@@ -55,6 +55,7 @@ REASONS: dict[str, Text] = {
     "refused_at_rcpt": gettext_lazy("The server refused the recipient."),
     "refused_at_data": gettext_lazy("The server refused the message before its content."),
     "refused_at_body": gettext_lazy("The server refused the message after reading it."),
+    "bounced": gettext_lazy("A server on the way refused it later."),
     "connection_failed": gettext_lazy("The mail server could not be reached."),
     "bad_credentials": gettext_lazy("The mail server refused the account's user name or password."),
     "auth_unavailable": gettext_lazy("The mail server could not check the account's password."),

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -57,8 +58,10 @@ class EmailLogAdmin(MessageExports, MessagePage):
             _("Opens and clicks"),
             {
                 "fields": [
-                    "opens_count", "clicks_count", "machine_opens_count", "machine_clicks_count",
-                    "first_opened_at", "last_opened_at", "user_agent", "ip_address", "country",
+                    ("opens_count", "clicks_count"),
+                    ("machine_opens_count", "machine_clicks_count"),
+                    ("first_opened_at", "last_opened_at"),
+                    ("user_agent", "ip_address", "country"),
                 ]
             },
         ),
@@ -66,15 +69,19 @@ class EmailLogAdmin(MessageExports, MessagePage):
             _("Details"),
             {
                 "fields": [
-                    "tracking_id", "smtp_message_id", "batch_id", "mode", "priority", "topic",
-                    "cc_addresses", "bcc_addresses", "tags", "metadata", "send_at", "retry_count",
-                    "delivered_at", "failed_at", "error_code", "error_message", "smtp_response",
-                    "track_opens", "track_clicks",
+                    ("tracking_id", "smtp_message_id"),
+                    ("mode", "priority", "topic"),
+                    ("cc_addresses", "bcc_addresses"),
+                    ("tags", "metadata"),
+                    ("send_at", "delivered_at", "failed_at"),
+                    ("retry_count", "error_code"),
+                    "smtp_response",
+                    ("track_opens", "track_clicks"),
                 ]
             },
         ),
-    ]  # fmt: skip
-    readonly_fields = [name for _title, options in fieldsets for name in options["fields"]]
+    ]
+    readonly_fields = flatten_fieldsets(fieldsets)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         heavy = ("own_variables", "template__html_content", "template__text_content")

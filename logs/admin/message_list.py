@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.paginator import InfinitePaginator
 
@@ -137,14 +137,10 @@ class MessageList(TenantAdmin):
             }
         if found.since is None:
             return ""
-        text = ngettext(
-            "Subjects were searched in the newest %(count)d message, back to %(at)s. Addresses "
-            "were searched from their beginning and ids in all. Choose days to look further back.",
-            "Subjects were searched in the newest %(count)d messages, back to %(at)s. Addresses "
-            "were searched from their beginning and ids in all. Choose days to look further back.",
-            searching.LOOKED_AT,
-        )
-        return text % {"count": searching.LOOKED_AT, "at": instant(found.since)}
+        return _(
+            "Subjects were searched in the newest %(count)d messages, back to %(at)s. Ids and "
+            "beginnings of addresses were searched in all. Choose days to look further back."
+        ) % {"count": searching.LOOKED_AT, "at": instant(found.since)}
 
     def quick_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Return ways into the list that people often take."""

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -59,28 +60,28 @@ class MessagePage(TenantAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the page; its parts are made once somebody is known to be allowed to see them."""
-        context = (extra_context or {}) | {"page": partial(self.page, request, object_id)}
-        response: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return response
-
-    def page(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
-        """Return what the page shows above the fields."""
+        """Show the page in the tenant's time; its parts are made once it may be seen."""
         email = self.get_object(request, object_id)
-        if email is None or not self.has_view_permission(request, email):
-            return {}
+        if email is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        context = (extra_context or {}) | {"page": partial(self.page, request, email)}
         with timezone.override(email.tenant.zone):
-            return {
-                "email": email,
-                "tone": TONES.get(email.status, "plain"),
-                "zone": email.tenant.zone,
-                "verbs": self.verbs(request, email),
-                "coming": timeline.coming(email),
-                "why": timeline.why_ended(email),
-                **_history(email),
-                "said": _said(email, request.GET.get("view", "")),
-                "others": _others(email),
-            }
+            response: HttpResponse = super().change_view(request, object_id, form_url, context)
+            return response.render() if isinstance(response, TemplateResponse) else response
+
+    def page(self, request: HttpRequest, email: EmailLog) -> dict[str, Any]:
+        """Return what the page shows above the fields."""
+        return {
+            "email": email,
+            "tone": TONES.get(email.status, "plain"),
+            "zone": email.tenant.zone,
+            "verbs": self.verbs(request, email),
+            "coming": timeline.coming(email),
+            "why": timeline.why_ended(email),
+            **_history(email),
+            "said": _said(email, request.GET.get("view", "")),
+            "others": _others(email),
+        }
 
     def verbs(self, request: HttpRequest, email: EmailLog) -> list[tuple[str, Any]]:
         """Return the actions, with their names for people, that would not be refused now."""
