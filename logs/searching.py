@@ -57,7 +57,7 @@ def newest(
     And since when all were looked at, None where that is from the first one on.
     """
     found: list[tuple[datetime, int]] = []
-    sinces = []
+    sinces: list[datetime] = []
     for tenant in tenants:
         rows = EmailLog.objects.filter(tenant=tenant).order_by("-queued_at")
         if until is not None:

@@ -146,8 +146,8 @@ def coming(email: EmailLog) -> str:
         return ""
     at = {"at": instant(email.next_attempt_at)}
     if email.retry_count:
-        return _("It is tried again at %(at)s.") % at
-    return _("It goes out at %(at)s, or as soon as the queue allows.") % at
+        return _("It is tried again on %(at)s.") % at
+    return _("It goes out on %(at)s, or as soon as the queue allows.") % at
 
 
 def why_ended(email: EmailLog) -> str:
@@ -164,7 +164,7 @@ def _accepted(email: EmailLog) -> Iterator[str]:
     if email.mode == Mode.TEST:
         yield _("In test mode: nobody gets it.")
     if email.send_at is not None and email.send_at > email.queued_at:
-        yield _("To be sent at %(at)s.") % {"at": instant(email.send_at)}
+        yield _("To be sent on %(at)s.") % {"at": instant(email.send_at)}
 
 
 def _step(email: EmailLog, event: EmailEvent, *, is_last: bool) -> Step:
@@ -180,7 +180,9 @@ def _step(email: EmailLog, event: EmailEvent, *, is_last: bool) -> Step:
         facts=tuple(
             (str(LABELS.get(name, name)), value)
             for name, value in data.items()
-            if name not in TOLD and value not in (None, "")
+            if name not in TOLD
+            and value not in (None, "")
+            and (name, value) != ("recipient", email.to_address)
         ),
         replies=tuple(_replies(email, event, is_last=is_last)),
         transcript=tuple(str(line) for line in data.get("transcript") or ()),

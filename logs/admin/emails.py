@@ -53,7 +53,7 @@ class EmailLogAdmin(MessageExports, MessagePage):
     list_display_links = ["to_address", "short_subject"]
     list_select_related = ["account", "template"]
     actions = ["retry", "cancel"]
-    fieldsets = [
+    fieldsets: ClassVar[Any] = [
         (
             _("Opens and clicks"),
             {
@@ -61,7 +61,8 @@ class EmailLogAdmin(MessageExports, MessagePage):
                     ("opens_count", "clicks_count"),
                     ("machine_opens_count", "machine_clicks_count"),
                     ("first_opened_at", "last_opened_at"),
-                    ("user_agent", "ip_address", "country"),
+                    "user_agent",
+                    ("ip_address", "country"),
                 ]
             },
         ),
@@ -70,10 +71,11 @@ class EmailLogAdmin(MessageExports, MessagePage):
             {
                 "fields": [
                     ("tracking_id", "smtp_message_id"),
-                    ("mode", "priority", "topic"),
+                    ("mode", "priority"),
+                    ("topic", "send_at"),
                     ("cc_addresses", "bcc_addresses"),
                     ("tags", "metadata"),
-                    ("send_at", "delivered_at", "failed_at"),
+                    ("delivered_at", "failed_at"),
                     ("retry_count", "error_code"),
                     "smtp_response",
                     ("track_opens", "track_clicks"),

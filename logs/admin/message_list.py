@@ -79,7 +79,7 @@ class ModeFilter(SimpleListFilter):
 class MessageChangeList(ChangeList):
     """Newest first as an index has them: by time where days are chosen, else by key."""
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         by_day = day_in(request, FIRST_DAY) or day_in(request, LAST_DAY)
         return ["-queued_at", "-pk"] if by_day else ["-pk"]
 
@@ -149,7 +149,7 @@ class MessageList(TenantAdmin):
             (_("All"), {}),
             (_("Today"), {FIRST_DAY: today}),
             *(
-                (EmailStatus(status).label, {STATUS: status})
+                (EmailStatus(status).label, {STATUS: status.value})
                 for status in (
                     EmailStatus.QUEUED, EmailStatus.FAILED, EmailStatus.BOUNCED, EmailStatus.SPAM,
                 )

@@ -63,7 +63,10 @@ class MessagePage(TenantAdmin):
         """Show the page in the tenant's time; its parts are made once it may be seen."""
         email = self.get_object(request, object_id)
         if email is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            missing: HttpResponse = self._get_obj_does_not_exist_redirect(
+                request, self.opts, object_id
+            )
+            return missing
         context = (extra_context or {}) | {"page": partial(self.page, request, email)}
         with timezone.override(email.tenant.zone):
             response: HttpResponse = super().change_view(request, object_id, form_url, context)

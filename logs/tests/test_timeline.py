@@ -40,8 +40,7 @@ def step_of(email, kind: str, **data) -> timeline.Step:
                 "topic": None,
                 "since": "2026-02-01T10:00:00+00:00",
             },
-            "Mail is kept from the recipient: the recipient reported mail as spam. "
-            "Since 1 Feb 2026, 10:00:00.",
+            "the recipient reported mail as spam. Since 1 Feb 2026, 10:00:00.",
         ),
         ("failed", {"reason": "expired"}, "It was tried for five days without success."),
         ("failed", {"reason": "refused_at_rcpt", "smtp_code": 550}, "refused the recipient."),
