@@ -107,8 +107,8 @@ def test_every_kind_of_event_has_its_words(tenant):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, "It goes out at 1 Mar 2026, 12:00:00"),
-        ({"retry_count": 1}, "It is tried again at 1 Mar 2026, 12:00:00."),
+        ({}, "It goes out on 1 Mar 2026, 12:00:00"),
+        ({"retry_count": 1}, "It is tried again on 1 Mar 2026, 12:00:00."),
         ({"status": "sending"}, "It is being sent at this moment."),
         ({"status": "sent"}, ""),
     ],
