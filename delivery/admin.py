@@ -23,6 +23,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action
 
 from delivery import suppression_lists
+from delivery.compose_pages import ComposePages
 from delivery.message_pages import MessagePages
 from delivery.models import SendBatch, SendingQueue, Suppression, SuppressionQuerySet
 from delivery.status import AccountQueue, account_queues
@@ -175,7 +176,7 @@ def _user(request: HttpRequest) -> User | None:
 
 
 @admin.register(SendBatch)
-class SendBatchAdmin(TemplateTests, MessagePages):
+class SendBatchAdmin(ComposePages, TemplateTests, MessagePages):
     """What bulk requests came to."""
 
     change_role = None

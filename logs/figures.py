@@ -106,12 +106,14 @@ def mark_every_day(tenant: Tenant) -> None:
     mark_quarters((tenant.pk, bounds(day, zone=tenant.zone)[0]) for day in around)
 
 
-def freshen(tenant: Tenant, *, first: date, last: date, at: datetime) -> None:
+def freshen(
+    tenant: Tenant, *, first: date, last: date, at: datetime, most: int = MOST_AT_ONCE
+) -> None:
     """Count changed days of a period anew, the latest first, as far as that is cheap.
 
-    Beat counts the others.
+    That is ``most`` messages; beat counts the others.
     """
-    room = MOST_AT_ONCE
+    room = most
     for day in sorted(_stale(tenant, first=first, last=last), reverse=True)[:DAYS_AT_ONCE]:
         start, end = bounds(day, zone=tenant.zone)
         size = _queued(tenant, start, end)[: room + 1].count()

@@ -76,6 +76,11 @@ def summarize(
     }
 
 
+def days_of(tenant: Tenant, *, mode: str, first: date, last: date) -> list[Group]:
+    """Return each day from ``first`` to ``last`` as it is counted by now, by one query."""
+    return _groups(tenant, mode=mode, first=first, last=last, by="day")
+
+
 def rates_of(totals: Mapping[str, int]) -> dict[str, float]:
     """Return the rates, 0 of nothing.
 

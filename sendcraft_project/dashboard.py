@@ -1,128 +1,223 @@
-"""The admin's start page: today's numbers of the tenants that the user may see."""
+"""The admin's start page: how one tenant's mail is doing, and what needs somebody anywhere."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
-from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.db.models import Q, Sum
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from accounts.models import EmailAccount
-from ai_triage import trouble
-from logs.models import EmailLog, EmailStatus
+from ai_triage.models.choices import URGENCIES
+from ai_triage.waiting import MOST_BY_URGENCY, by_urgency
+from common.clock import DatabaseClock
+from common.days import day_of
+from delivery.status import AccountQueue, account_queues
+from delivery.tallies import ACCOUNTS_AT_ONCE, Count
+from logs.admin.figures import drawn
+from logs.figures import freshen
+from logs.models import DailyFigures
+from logs.summaries import Group, days_of
 from sendcraft_project import checklist
+from sendcraft_project.attention import troubles
 from sendcraft_project.navigation import list_address
-from tenants.models import Tenant
-from tenants.roles import tenants_of
-from webhooks.models import WebhookEndpoint
+from tenants.admin_base import roles_in
+from tenants.models import Mode, Tenant
+from tenants.roles import LEAST_ROLE, Verb, reaches, tenants_of
 
-ROWS = 20
-MOST = 10_000
-"""So many waiting messages are counted."""
+CHOSEN = "start_tenant"
+"""The session's key of the tenant whose page was opened last."""
+DAYS = 30
+WEEK = 7
+AT_ONCE = 2_000
+"""Of so many messages the day's figures are counted anew for the page; beat counts the others."""
+MOST_QUEUES = 10
+MOST_TENANTS = 20
 TITLES = {
-    EmailStatus.QUEUED: _("Queued"),
-    EmailStatus.SENDING: pgettext_lazy("messages", "Sending"),
-    EmailStatus.SENT: _("Sent"),
-    EmailStatus.DELIVERED: _("Delivered"),
-    EmailStatus.BOUNCED: _("Bounced"),
-    EmailStatus.FAILED: _("Failed"),
+    "sent": pgettext_lazy("of messages", "sent"),
+    "delivered": pgettext_lazy("of messages", "delivered"),
+    "bounced": pgettext_lazy("of messages", "bounced"),
+    "opened": pgettext_lazy("of messages", "opened"),
 }
-
-Figures = Mapping[int, Counter[str]]
-"""How many messages of each status, by tenant id."""
 
 
 def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Return ``context`` with the day's figures, by a few queries."""
-    tenants = list(tenants_of(request.user))
+    """Return ``context`` with one tenant's figures, by queries whose number is always the same.
+
+    Raises:
+        Http404: ``tenant`` names one that the user may not see.
+    """
+    tenants = list(tenants_of(request.user).order_by("name"))
     if not tenants:
         return context
-    figures = accepted_today(tenants, at=timezone.now())
+    tenant = chosen(tenants, request=request)
+    at = DatabaseClock().now()
+    days = last_days(tenant, at=at)
+    accounts = first_accounts(tenant)
+    queues = account_queues(at=at, accounts=accounts) if accounts else []
+    roles = roles_in(request)
     return context | {
+        "tenant": tenant,
+        "tenants": tenants if len(tenants) > 1 else [],
+        "compose": compose_address(tenant, request=request),
         "checklists": checklist.unfinished(tenants, request=request),
-        "day": day_cards(figures, messages=list_address("logs.EmailLog", request=request)),
-        "paused": paused_accounts(tenants),
-        "triage_notices": trouble.notices(tenants),
-        "webhooks_off": switched_off_webhooks(tenants),
-        "now": now_cards(tenants, request=request),
-        "by_tenant": table(tenants, figures) if len(tenants) > 1 else None,
+        "troubles": troubles(tenants, queues=queues, accounts=accounts, roles=roles),
+        "cards": cards(days, figures=figures_address(tenant, request=request)),
+        "figures_url": figures_address(tenant, request=request),
+        "first_day": shown_day(days[0]),
+        **drawn(days),
+        **waiting(queues),
+        "queues_url": list_address("delivery.SendingQueue", request=request),
+        "triage": triage(tenant, queue=list_address("ai_triage.TriageResult", request=request)),
+        "by_tenant": by_tenant(tenants, at=at) if len(tenants) > 1 else [],
     }
 
 
-def paused_accounts(tenants: Sequence[Tenant]) -> list[EmailAccount]:
-    """Return the first paused accounts, the latest pause first."""
-    rows = EmailAccount.objects.filter(domain__tenant__in=tenants, paused_at__isnull=False)
-    return list(rows.order_by("-paused_at")[:ROWS])
+def chosen(tenants: Sequence[Tenant], *, request: HttpRequest) -> Tenant:
+    """Return the tenant that the request names, else the one of last time, else the first."""
+    known = {str(tenant.pk): tenant for tenant in tenants}
+    if wanted := request.GET.get("tenant"):
+        if wanted not in known:
+            raise Http404
+        request.session[CHOSEN] = wanted
+        return known[wanted]
+    return known.get(request.session.get(CHOSEN, ""), tenants[0])
 
 
-def switched_off_webhooks(tenants: Sequence[Tenant]) -> list[WebhookEndpoint]:
-    """Return the first webhooks that we switched off, the latest first."""
-    off = WebhookEndpoint.objects.filter(tenant__in=tenants, is_active=False)
-    return list(off.exclude(off_reason="").order_by("-off_at")[:ROWS])
+def compose_address(tenant: Tenant, *, request: HttpRequest) -> str:
+    """Return where a message of the tenant is written, empty for who may not."""
+    role = roles_in(request).get(tenant.pk)
+    if not tenant.is_active or not reaches(role, LEAST_ROLE[Verb.SEND]):
+        return ""
+    return f"{reverse('admin:delivery_compose')}?tenant={tenant.pk}"
 
 
-def midnight(tenant: Tenant, *, at: datetime) -> datetime:
-    """When the tenant's present day began."""
-    day = at.astimezone(tenant.zone).date()
-    return datetime.combine(day, time.min, tzinfo=tenant.zone)
+# Figures
 
 
-def accepted_today(tenants: Sequence[Tenant], *, at: datetime) -> Figures:
-    """Count the messages accepted since each tenant's midnight, by their present status."""
-    by_start: dict[datetime, list[int]] = {}
-    for tenant in tenants:
-        by_start.setdefault(midnight(tenant, at=at), []).append(tenant.pk)
-    ranges = Q()
-    for start, ids in by_start.items():
-        ranges |= Q(tenant__in=ids, queued_at__gte=start)
-    rows = EmailLog.objects.filter(ranges).values_list("tenant_id", "status")
-    figures: dict[int, Counter[str]] = {tenant.pk: Counter() for tenant in tenants}
-    for tenant_id, status, count in rows.annotate(count=Count("pk")).order_by():
-        figures[tenant_id][status] = count
-    return figures
+def last_days(tenant: Tenant, *, at: datetime) -> list[Group]:
+    """Return the figures of the last days, today's at the end counted as late as is cheap."""
+    last = day_of(at, zone=tenant.zone)
+    freshen(tenant, first=last, last=last, at=at, most=AT_ONCE)
+    return days_of(tenant, mode=Mode.LIVE, first=last - timedelta(days=DAYS - 1), last=last)
 
 
-def card(title: Any, value: int | str, *, href: str | None, query: str = "") -> dict[str, Any]:
-    return {"title": title, "value": value, "href": href and href + query}
+def cards(days: Sequence[Group], *, figures: str | None) -> list[dict[str, Any]]:
+    """Return a card for each figure: today, the same weekday a week ago, and the two weeks."""
+    return [card(name, [day["totals"][name] for day in days], figures=figures) for name in TITLES]
 
 
-def day_cards(figures: Figures, *, messages: str | None) -> list[dict[str, Any]]:
-    total = sum(figures.values(), Counter[str]())
-    return [
-        card(title, total[status], href=messages, query=f"?status__exact={status.value}")
-        for status, title in TITLES.items()
-    ]
-
-
-def now_cards(tenants: Sequence[Tenant], *, request: HttpRequest) -> list[dict[str, Any]]:
-    queued = EmailLog.objects.filter(tenant__in=tenants, status=EmailStatus.QUEUED)
-    waiting = queued[: MOST + 1].count()
-    held = EmailAccount.objects.filter(domain__tenant__in=tenants, paused_at__isnull=False).count()
-    messages = list_address("logs.EmailLog", request=request)
-    accounts = list_address("accounts.EmailAccount", request=request)
-    return [
-        card(
-            _("Waiting"),
-            waiting if waiting <= MOST else f"{MOST}+",
-            href=messages,
-            query="?status__exact=queued",
-        ),
-        card(_("Accounts paused"), held, href=accounts),
-    ]
-
-
-def table(tenants: Sequence[Tenant], figures: Figures) -> dict[str, Any]:
-    """Return a table with a row for each of the first tenants, as unfold draws it."""
+def card(name: str, counts: Sequence[int], *, figures: str | None) -> dict[str, Any]:
+    week, before = sum(counts[-WEEK:]), sum(counts[-2 * WEEK : -WEEK])
     return {
-        "headers": [_("Tenant"), *TITLES.values()],
-        "rows": [
-            [tenant.name, *(figures[tenant.pk][status] for status in TITLES)]
-            for tenant in tenants[:ROWS]
-        ],
+        "title": TITLES[name],
+        "value": grouped(counts[-1]),
+        "week_ago": grouped(counts[-1 - WEEK]),
+        "week": grouped(week),
+        "change": change(week, before),
+        "href": figures,
     }
+
+
+def change(now: int, before: int) -> str:
+    """Return by how much ``now`` is more or less, empty where there was nothing before."""
+    return f"{(now - before) / before * 100:+.0f} %".replace("-", "−") if before else ""
+
+
+def grouped(count: int) -> str:
+    return number_format(count, use_l10n=True, force_grouping=True)
+
+
+def shown_day(day: Group) -> str:
+    return date_format(date.fromisoformat(str(day["key"])), "SHORT_DATE_FORMAT")
+
+
+def figures_address(tenant: Tenant, *, request: HttpRequest) -> str | None:
+    address = list_address("logs.DailyFigures", request=request)
+    return address and f"{address}?tenant={tenant.pk}"
+
+
+def by_tenant(tenants: Sequence[Tenant], *, at: datetime) -> list[dict[str, Any]]:
+    """Return today's figures of the first tenants as they are counted by now, by one query."""
+    first = tenants[:MOST_TENANTS]
+    own = Q(pk__in=[])
+    for tenant in first:
+        own |= Q(tenant=tenant, day=day_of(at, zone=tenant.zone))
+    sums = {f"sum_{name}": Sum(name) for name in TITLES}
+    rows = DailyFigures.objects.filter(own, mode=Mode.LIVE).values("tenant").annotate(**sums)
+    found = {row["tenant"]: row for row in rows.order_by()}
+    return [
+        {
+            "tenant": tenant,
+            "counts": [
+                (title, grouped(found.get(tenant.pk, {}).get(f"sum_{name}") or 0))
+                for name, title in TITLES.items()
+            ],
+        }
+        for tenant in first
+    ]
+
+
+# What waits
+
+
+def first_accounts(tenant: Tenant) -> Mapping[int, EmailAccount]:
+    """Return the tenant's first accounts: as many as are counted by one statement."""
+    rows = EmailAccount.objects.for_tenant(tenant).select_related("domain__tenant")
+    return {row.pk: row for row in rows.order_by("email_address")[:ACCOUNTS_AT_ONCE]}
+
+
+def waiting(queues: Sequence[AccountQueue]) -> dict[str, Any]:
+    """Return the longest queues, and how much waits in all."""
+    longest = sorted(queues, key=lambda queue: (-queue.due.number, queue.account))
+    total = Count()
+    for queue in queues:
+        for part in (queue.due, queue.sending, queue.scheduled, queue.retrying):
+            total = total.plus(part.number, is_all=part.is_all)
+    return {
+        "queues": [queue_row(queue) for queue in longest[:MOST_QUEUES]],
+        "more_queues": max(len(longest) - MOST_QUEUES, 0),
+        "waiting": counted(total),
+    }
+
+
+def queue_row(queue: AccountQueue) -> dict[str, Any]:
+    parts = [
+        (pgettext("messages", "due"), queue.due),
+        (pgettext("messages", "being sent"), queue.sending),
+        (pgettext("messages", "scheduled"), queue.scheduled),
+        (pgettext("messages", "to be tried again"), queue.retrying),
+    ]
+    return {
+        "account": queue.account,
+        "page": reverse("admin:accounts_emailaccount_change", args=[queue.account_id]),
+        "parts": [(name, counted(count)) for name, count in parts if count.number],
+        "oldest": queue.oldest,
+        "why": queue.held,
+    }
+
+
+def counted(count: Count) -> str:
+    return grouped(count.number) + ("" if count.is_all else "+")
+
+
+def triage(tenant: Tenant, *, queue: str | None) -> list[dict[str, Any]]:
+    """Return how many mails wait for a person, the most urgent first; empty: none at all."""
+    counts = by_urgency(tenant)
+    is_cut = counts.total() >= MOST_BY_URGENCY
+    names = [*URGENCIES, ("", gettext_lazy("not judged yet"))]
+    own = f"{queue}?tenant__id__exact={tenant.pk}"
+    return [
+        {
+            "title": name,
+            "count": grouped(counts[urgency]) + ("+" if is_cut else ""),
+            "href": queue and (f"{own}&urgency__exact={urgency}" if urgency else own),
+        }
+        for urgency, name in names
+        if counts[urgency]
+    ]

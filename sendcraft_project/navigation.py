@@ -11,11 +11,18 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from tenants.admin_base import roles_in
+from tenants.roles import LEAST_ROLE, Verb, reaches
+
+COMPOSE = "compose"
+"""Stands for the page on which one message is written, which belongs to no list."""
+
 GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
     (
         _("Mail"),
         [
             (_("Messages"), "mail", "logs.EmailLog"),
+            (_("Write a message"), "edit_square", COMPOSE),
             (_("Queues"), "pending_actions", "delivery.SendingQueue"),
             (_("Batches"), "stacked_email", "delivery.SendBatch"),
             (_("Delivery"), "monitoring", "logs.DailyFigures"),
@@ -67,6 +74,8 @@ def list_address(label: str, *, request: HttpRequest) -> str | None:
 
     That is its list, unless its admin names another page as its ``front``.
     """
+    if label == COMPOSE:
+        return reverse("admin:delivery_compose") if may_send(request) else None
     model = apps.get_model(label)
     registered = admin.site._registry.get(model)
     if registered is None or not registered.has_view_permission(request):
@@ -76,14 +85,24 @@ def list_address(label: str, *, request: HttpRequest) -> str | None:
 
 
 def is_open(label: str, *, request: HttpRequest) -> bool:
-    """Tell whether the request is for one of the model's pages."""
+    """Tell whether the request is for one of the model's pages; that of one message is nobody's."""
+    if COMPOSE == label or request.path == reverse("admin:delivery_compose"):
+        return label == COMPOSE and request.path == reverse("admin:delivery_compose")
     model = apps.get_model(label)
     of_list = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return request.path.startswith(of_list)
 
 
+def may_send(request: HttpRequest) -> bool:
+    """Tell whether the user may send a message in any tenant."""
+    least = LEAST_ROLE[Verb.SEND]
+    return any(reaches(role, least) for role in roles_in(request).values())
+
+
 def badge(label: str, *, request: HttpRequest) -> dict[str, str]:
     """Return how much waits in the model's list, where its admin counts that."""
+    if label == COMPOSE:
+        return {}
     registered = admin.site._registry.get(apps.get_model(label))
     count = getattr(registered, "waiting_count", None)
     return {"badge": count(request), "badge_variant": "primary"} if count else {}

@@ -51,6 +51,7 @@ COLUMNS = {
     "machine_clicked": pgettext_lazy("of messages", "clicked by machines"),
     "unsubscribed": pgettext_lazy("of messages", "unsubscribed"),
 }
+DRAWN = ("sent", "opened", "bounced")
 WIDTH, HEIGHT = 900, 160
 
 
@@ -125,10 +126,7 @@ def shown(
     groups = list(reversed(by["groups"])) if group_by == "day" else by["groups"]
     whole: Group = {"key": str(_("all")), "totals": days["totals"], "rates": days["rates"]}
     return {
-        "bars": bars(days["groups"]),
-        "most": max(day["totals"]["sent"] for day in days["groups"]),
-        "width": WIDTH,
-        "height": HEIGHT,
+        **drawn(days["groups"]),
         "table": {
             "headers": [dict(GROUPINGS)[group_by], *COLUMNS.values()],
             "rows": [row(group) for group in (whole, *groups)],
@@ -147,6 +145,16 @@ def cell(group: Group, name: str) -> str:
     return str(group["totals"][name])
 
 
+def drawn(days: Sequence[Group]) -> dict[str, Any]:
+    """Return what ``logs/admin/chart.html`` draws of the days."""
+    return {
+        "bars": bars(days),
+        "most": max(day["totals"]["sent"] for day in days),
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
+
+
 def bars(days: Sequence[Group]) -> list[Mapping[str, str]]:
     """Return a day's bar each; numbers as text, since a drawing takes no decimal commas."""
     most = max(day["totals"]["sent"] for day in days) or 1
@@ -155,13 +163,18 @@ def bars(days: Sequence[Group]) -> list[Mapping[str, str]]:
         {
             "x": f"{number * step:.1f}",
             "width": f"{step * 0.8:.1f}",
-            "sent": f"{day['totals']['sent'] / most * HEIGHT:.1f}",
-            "opened": f"{min(day['totals']['opened'] / most, 1) * HEIGHT:.1f}",
-            "title": "{}: {} {}, {} {}".format(
-                day["key"],
-                day["totals"]["sent"], COLUMNS["sent"],
-                day["totals"]["opened"], COLUMNS["opened"],
-            ),
+            "narrow": f"{step * 0.25:.1f}",
+            **{name: _height(day["totals"][name] / most) for name in DRAWN},
+            "title": _told(day),
         }
         for number, day in enumerate(days)
-    ]  # fmt: skip
+    ]
+
+
+def _height(share: float) -> str:
+    return f"{min(share, 1) * HEIGHT:.1f}"
+
+
+def _told(day: Group) -> str:
+    counts = ", ".join(f"{day['totals'][name]} {COLUMNS[name]}" for name in DRAWN)
+    return f"{day['key']}: {counts}"

@@ -1,0 +1,118 @@
+"""The page on which one message is written and sent by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+
+from common.errors import Conflict, Refused
+from delivery import services
+from delivery.composing import ChoiceForm, ComposeForm
+from templates_app.models import EmailTemplate
+from tenants.admin_base import TenantAdmin
+from tenants.idempotency import Answer, Once
+from tenants.models import Mode, Tenant, TenantQuerySet
+from tenants.roles import LEAST_ROLE, Verb, tenants_of
+
+
+class ComposePages(TenantAdmin):
+    """The URL of the page; its query names the tenant and the template."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.compose_view)
+        inherited: list[URLPattern] = super().get_urls()
+        return [path("compose/", view, name="delivery_compose"), *inherited]
+
+    def compose_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask what shall be sent, show what it would look like, or send it."""
+        tenants = tenants_of(request.user, least=LEAST_ROLE[Verb.SEND]).filter(is_active=True)
+        tenant = chosen_tenant(request, tenants.order_by("name"))
+        template = chosen_template(request, tenant)
+        if request.method != "POST":
+            form = ComposeForm(tenant=tenant, template=template)
+            return self._page(request, form, tenants=tenants)
+        form = ComposeForm(request.POST, tenant=tenant, template=template)
+        shown = None
+        if form.is_valid():
+            try:
+                if "preview" not in request.POST:
+                    return self._sent(request, form)
+                shown = form.shown()
+            except Refused as refusal:
+                form.show(refusal)
+            except Conflict as conflict:
+                form.add_error(None, conflict.detail)
+        return self._page(request, form, tenants=tenants, shown=shown)
+
+    def _sent(self, request: HttpRequest, form: ComposeForm) -> HttpResponse:
+        """Send the message and go to its page; pressed twice, the button sends it once."""
+        message = form.message(by=request.user.get_username())
+        once = Once.of(tenant=form.tenant, key=key_of(request), request=b"")
+
+        def work() -> Answer:
+            email = services.submit(message, tenant=form.tenant, mode=Mode.LIVE)
+            return Answer(202, {"email": email.pk})
+
+        answer = once.first_answer() or once.run(work)
+        self.message_user(request, _("The message is on its way."), messages.SUCCESS)
+        return redirect("admin:logs_emaillog_change", answer.data["email"])
+
+    def _page(
+        self,
+        request: HttpRequest,
+        form: ComposeForm,
+        *,
+        tenants: TenantQuerySet,
+        shown: Any = None,
+    ) -> HttpResponse:
+        chosen = {"tenant": form.tenant.pk, "template": form.template and form.template.pk}
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Write a message"),
+            "form": form,
+            "choice": ChoiceForm(initial=chosen, tenants=tenants, tenant=form.tenant),
+            "shown": shown,
+            "once": request.POST.get("once") or uuid.uuid4().hex,
+        }
+        return TemplateResponse(request, "delivery/admin/compose.html", context)
+
+
+def chosen_tenant(request: HttpRequest, tenants: TenantQuerySet) -> Tenant:
+    """Return the tenant that the query names, else the first.
+
+    Raises:
+        Http404: the user may not send there, or it is none.
+        PermissionDenied: the user may send nowhere.
+    """
+    wanted = request.GET.get("tenant", "")
+    found = tenants.filter(pk=wanted).first() if wanted.isdecimal() else tenants.first()
+    if found is None and wanted:
+        raise Http404
+    if found is None:
+        raise PermissionDenied
+    return found
+
+
+def chosen_template(request: HttpRequest, tenant: Tenant) -> EmailTemplate | None:
+    """Return the template that the query names; None for another tenant's: it has changed."""
+    wanted = request.GET.get("template", "")
+    if not wanted.isdecimal():
+        return None
+    return EmailTemplate.objects.for_tenant(tenant).filter(pk=wanted, is_active=True).first()
+
+
+def key_of(request: HttpRequest) -> str:
+    """Return what tells this press of the button from others: the page's own mark and its text."""
+    given = sorted((k, v) for k, v in request.POST.items() if k != "csrfmiddlewaretoken")
+    digest = hashlib.sha256(repr((request.GET.urlencode(), given)).encode()).hexdigest()
+    return f"compose {request.user.pk} {digest}"
