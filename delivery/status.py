@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import EmailAccount
 from delivery import backoff, limits
 from delivery.limits import Window
-from delivery.tallies import Count, tally
+from delivery.tallies import FAR, Count, Reach, tally
 from logs.models import EmailEvent, EmailLog, EventType
 from tenants.models import Mode
 
@@ -47,7 +47,9 @@ class AccountQueue:
     held: str
 
 
-def account_queues(*, at: datetime, accounts: Iterable[int] | None = None) -> list[AccountQueue]:
+def account_queues(
+    *, at: datetime, accounts: Iterable[int] | None = None, reach: Reach = FAR
+) -> list[AccountQueue]:
     """Return every account, or those of ``accounts``, that has open messages.
 
     However many wait, it costs the same: a few looks into an index for each account, so that it
@@ -56,7 +58,7 @@ def account_queues(*, at: datetime, accounts: Iterable[int] | None = None) -> li
     rows = EmailAccount.objects.select_related("domain__tenant", "usage")
     chosen = rows if accounts is None else rows.filter(pk__in=list(accounts))
     found = {account.pk: account for account in chosen.order_by("email_address")}
-    tallies = tally(found, at=at)
+    tallies = tally(found, at=at, reach=reach)
     sent = sent_last_minute(at=at)
     return [
         AccountQueue(

@@ -20,6 +20,19 @@ MOST_LATER = 1_000
 """The same for those that wait for a time, whose rows have to be read."""
 ACCOUNTS_AT_ONCE = 40  # eleven parts each, and SQLite joins 500
 
+
+@dataclass(frozen=True)
+class Reach:
+    """How far an account's messages are counted, of each priority: due ones, and others."""
+
+    due: int = MOST
+    later: int = MOST_LATER
+
+
+FAR = Reach()
+NEAR = Reach(due=1_000, later=100)
+"""Enough to see which queue is long."""
+
 Part = tuple[str, tuple[Any, ...]]
 
 
@@ -53,24 +66,24 @@ class Tally:
         """When the first in the queue was accepted: of each priority the one at its front."""
         return min(self.queued_at)
 
-    def add(self, kind: str, number: int, retried: int) -> None:
+    def add(self, kind: str, number: int, retried: int, *, reach: Reach) -> None:
         if kind == "front":
             self.front.append(number)
         elif kind == "later":
-            is_all = number < MOST_LATER
+            is_all = number < reach.later
             self.scheduled = self.scheduled.plus(number - retried, is_all=is_all)
             self.retrying = self.retrying.plus(retried, is_all=is_all)
         else:
-            setattr(self, kind, getattr(self, kind).plus(number, is_all=number < MOST))
+            setattr(self, kind, getattr(self, kind).plus(number, is_all=number < reach.due))
 
 
-def tally(accounts: Iterable[int], *, at: datetime) -> dict[int, Tally]:
+def tally(accounts: Iterable[int], *, at: datetime, reach: Reach = FAR) -> dict[int, Tally]:
     """Return what is open of each of the accounts that has something open."""
     remaining = iter(accounts)
     tallies: dict[int, Tally] = defaultdict(Tally)
     while some := list(islice(remaining, ACCOUNTS_AT_ONCE)):
-        for account, kind, number, retried in _ask(some, at=at):
-            tallies[account].add(kind, number, int(retried))
+        for account, kind, number, retried in _ask(some, at=at, reach=reach):
+            tallies[account].add(kind, number, int(retried), reach=reach)
     fronts = [pk for each in tallies.values() for pk in each.front]
     rows = EmailLog.objects.filter(pk__in=fronts).values_list("account_id", "queued_at")
     for account, queued_at in rows:
@@ -78,9 +91,9 @@ def tally(accounts: Iterable[int], *, at: datetime) -> dict[int, Tally]:
     return {account: each for account, each in tallies.items() if each.queued_at}
 
 
-def _ask(accounts: Iterable[int], *, at: datetime) -> list[tuple[int, str, int, int]]:
+def _ask(accounts: Iterable[int], *, at: datetime, reach: Reach) -> list[tuple[int, str, int, int]]:
     """Return the figures of some accounts, by one statement that joins a small one for each."""
-    parts = [part for account in accounts for part in _parts(account, at=at)]
+    parts = [part for account in accounts for part in _parts(account, at=at, reach=reach)]
     connection = connections[router.db_for_read(EmailLog)]
     with connection.cursor() as cursor:
         params = [param for _sql, given in parts for param in given]
@@ -88,16 +101,16 @@ def _ask(accounts: Iterable[int], *, at: datetime) -> list[tuple[int, str, int, 
         return list(cursor.fetchall())
 
 
-def _parts(account: int, *, at: datetime) -> Iterator[Part]:
+def _parts(account: int, *, at: datetime, reach: Reach) -> Iterator[Part]:
     rows = EmailLog.objects.filter(account=account)
     sending = rows.filter(status=EmailStatus.SENDING)
-    yield _part(account, "sending", sending.values("id")[:MOST])
+    yield _part(account, "sending", sending.values("id")[: reach.due])
     yield _part(account, "front", sending.values("id")[:1], number="id")
     for priority in Priority:
         queued = rows.filter(status=EmailStatus.QUEUED, priority=priority)
         queued = queued.order_by("next_attempt_at")
-        due = queued.filter(next_attempt_at__lte=at).values("id")[:MOST]
-        later = queued.filter(next_attempt_at__gt=at).values("retry_count")[:MOST_LATER]
+        due = queued.filter(next_attempt_at__lte=at).values("id")[: reach.due]
+        later = queued.filter(next_attempt_at__gt=at).values("retry_count")[: reach.later]
         retried = "COALESCE(SUM(CASE WHEN retry_count > 0 THEN 1 ELSE 0 END), 0)"
         yield _part(account, "due", due)
         yield _part(account, "later", later, retried=retried)

@@ -18,7 +18,7 @@ from ai_triage.waiting import MOST_BY_URGENCY, by_urgency
 from common.clock import DatabaseClock
 from common.days import day_of
 from delivery.status import AccountQueue, account_queues
-from delivery.tallies import ACCOUNTS_AT_ONCE, Count
+from delivery.tallies import ACCOUNTS_AT_ONCE, NEAR, Count
 from logs.admin.figures import drawn
 from logs.figures import freshen
 from logs.models import DailyFigures
@@ -59,7 +59,7 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     at = DatabaseClock().now()
     days = last_days(tenant, at=at)
     accounts = first_accounts(tenant)
-    queues = account_queues(at=at, accounts=accounts) if accounts else []
+    queues = account_queues(at=at, accounts=accounts, reach=NEAR) if accounts else []
     roles = roles_in(request)
     return context | {
         "tenant": tenant,

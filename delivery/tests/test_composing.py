@@ -1,0 +1,257 @@
+"""One message written and sent by hand in the admin."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.utils.html import strip_tags
+
+from accounts.models import EmailAccount
+from delivery.composing import emptied
+from delivery.models import Suppression
+from logs.models import EmailLog
+from templates_app.tests.test_admin import staff
+from tenants.models import Role
+from tests.factories import make_account, make_domain, make_template
+
+URL = "/admin/delivery/sendbatch/compose/"
+OWN = {"to_address": "Ana <ana@example.com>", "subject": "Hi", "text": "Hello\r\nAna", "html": ""}
+
+
+@pytest.fixture
+def editor(tenant):
+    return staff(tenant, Role.EDITOR)
+
+
+def send(client, fields, *, query="", once="1", **more):
+    return client.post(URL + query, {"once": once, **fields, **more})
+
+
+def errors(response, field: str | None) -> list[str]:
+    return response.context["form"].errors.get(field or "__all__", [])
+
+
+def test_a_message_goes_out_and_its_page_opens(editor, tenant, account):
+    response = send(editor, OWN | {"account": account.pk})
+
+    email = EmailLog.objects.get()
+    assert response.status_code == 302
+    assert response["Location"] == f"/admin/logs/emaillog/{email.pk}/change/"
+    assert (email.tenant, email.account, email.mode) == (tenant, account, "live")
+    assert (email.to_address, email.to_name) == ("ana@example.com", "Ana")
+    assert (email.subject, email.content.text) == ("Hi", "Hello\nAna")
+    assert email.metadata == {"sent_by": "editor-shop"}
+
+
+def test_a_template_asks_for_its_variables_one_by_one(editor, tenant, account):
+    template = make_template(
+        tenant,
+        subject="Order {{ number }}",
+        html="{{ total|money }}{% for p in products %}<b>{{ p.name }}</b>{% endfor %}{{ note|default('') }}",
+        default_account=account,
+    )
+    page = editor.get(f"{URL}?template={template.pk}").content.decode()
+    assert 'name="var_number"' in page
+    assert 'name="subject"' not in page
+
+    response = send(
+        editor,
+        {
+            "to_address": "ana@example.com",
+            "var_number": "A-1",
+            "var_total": "49.90",
+            "var_products": '[{"name": "Drill"}]',
+            "var_note": "",
+        },
+        query=f"?template={template.pk}",
+    )
+
+    assert response.status_code == 302, errors(response, None)
+    email = EmailLog.objects.get()
+    assert (email.subject, email.template) == ("Order A-1", template)
+    assert email.content.variables == {
+        "number": "A-1",
+        "total": 49.9,
+        "products": [{"name": "Drill"}],
+    }
+
+
+def test_what_a_list_must_look_like_is_filled_in_without_its_values(editor, tenant):
+    template = make_template(tenant, html="{% for p in products %}{{ p.name }}{% endfor %}")
+    template.sample_data = {"products": [{"name": "Drill"}, {"name": "Saw"}]}
+    template.save()
+
+    page = editor.get(f"{URL}?template={template.pk}").content.decode()
+
+    assert "Drill" not in page
+    assert emptied(template.sample_data) == {"products": [{"name": ""}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "why"),
+    [
+        ({"to_address": "no address"}, "to_address", "address"),
+        ({"to_address": ""}, "to_address", "address"),
+        ({"to_address": "gone@example.com"}, "to_address", "suppressed"),
+        ({"subject": ""}, "subject", "needed"),
+        ({"text": ""}, "html", "needed"),
+        ({"account": "987654"}, "account", "valid choice"),
+    ],
+)
+def test_a_refusal_stands_at_its_field_and_keeps_what_was_written(
+    editor, tenant, account, fields, field, why
+):
+    Suppression.objects.create(tenant=tenant, address="gone@example.com", reason="manual")
+
+    response = send(editor, OWN | {"account": account.pk} | fields)
+
+    assert response.status_code == 200
+    assert why in " ".join(errors(response, field))
+    assert 'value="1"' in response.content.decode()
+    assert EmailLog.objects.count() == 0
+
+
+def test_without_an_account_or_a_default_the_account_is_asked_for(editor, account):
+    assert "default" in errors(send(editor, OWN), "account")[0]
+
+
+def test_a_missing_variable_is_told_at_its_field(editor, template, account):
+    response = send(
+        editor,
+        {"to_address": "ana@example.com", "account": account.pk, "var_number": "1"},
+        query=f"?template={template.pk}",
+    )
+
+    assert errors(response, "var_name") == ["The template needs name."]
+    assert EmailLog.objects.count() == 0
+
+
+def test_what_is_no_json_is_told_at_its_field(editor, tenant, account):
+    template = make_template(tenant, html="{% for p in products %}{{ p.name }}{% endfor %}")
+
+    response = send(
+        editor,
+        {"to_address": "ana@example.com", "account": account.pk, "var_products": "[NaN]"},
+        query=f"?template={template.pk}",
+    )
+
+    assert errors(response, "var_products") == ["This is no JSON."]
+
+
+def test_pressed_twice_the_button_sends_once_but_another_text_is_sent(editor, account):
+    fields = OWN | {"account": account.pk}
+
+    places = {send(editor, fields)["Location"] for _ in range(2)}
+    send(editor, fields | {"text": "Something else"})
+
+    assert len(places) == 1
+    assert EmailLog.objects.count() == 2
+
+
+def test_the_same_text_is_sent_again_from_a_new_page(editor, account):
+    for once in ("1", "2"):
+        send(editor, OWN | {"account": account.pk}, once=once)
+
+    assert EmailLog.objects.count() == 2
+
+
+# The preview
+
+
+def test_the_preview_shows_the_mail_in_a_sandboxed_frame_and_sends_nothing(
+    editor, template, account
+):
+    response = send(
+        editor,
+        {"var_name": "<b>Ana</b>", "preview": "1"},
+        query=f"?template={template.pk}",
+    )
+
+    page = response.content.decode()
+    assert '<iframe sandbox=""' in page
+    assert "Still missing: number" in page
+    assert "&lt;p&gt;Hello &amp;lt;b&amp;gt;Ana" in page
+    assert EmailLog.objects.count() == 0
+
+
+def test_the_preview_of_ones_own_text_needs_no_recipient(editor, account):
+    response = send(editor, {"subject": "Hi", "text": "Hello", "preview": "1"})
+
+    text = re.sub(r"\s+", " ", strip_tags(response.content.decode()))
+    assert "This is what goes out. Hi Plain text Hello" in text
+
+
+# Who may
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER])
+def test_who_may_not_send_finds_no_page_and_no_link(tenant, account, role):
+    client = staff(tenant, role)
+
+    assert client.get(URL).status_code == 403
+    assert send(client, OWN | {"account": account.pk}).status_code == 403
+    assert URL not in client.get("/admin/").content.decode()
+    assert EmailLog.objects.count() == 0
+
+
+def test_an_editor_finds_the_page_on_the_start_page_and_in_the_navigation(editor, tenant):
+    page = editor.get("/admin/").content.decode()
+
+    assert f'href="{URL}"' in page
+    assert f'href="{URL}?tenant={tenant.pk}"' in page
+
+
+@pytest.fixture
+def foreign(other_tenant):
+    account = make_account(make_domain(other_tenant, "other.test"), "secret")
+    return account, make_template(other_tenant, slug="foreign-template")
+
+
+def test_another_tenants_accounts_and_templates_are_not_offered(editor, account, foreign):
+    page = editor.get(URL).content.decode()
+
+    assert "orders@shop.test" in page
+    assert "secret@other.test" not in page
+    assert "foreign-template" not in page
+
+
+def test_another_tenants_account_is_refused_as_one_that_is_not_there(editor, account, foreign):
+    answers = [
+        errors(send(editor, OWN | {"account": pk}), "account") for pk in (foreign[0].pk, 987654)
+    ]
+
+    assert answers[0] == answers[1]
+    assert EmailLog.objects.count() == 0
+
+
+def test_another_tenants_template_is_refused(editor, account, foreign):
+    fields = {"to_address": "ana@example.com", "account": account.pk, "var_number": "1"}
+
+    response = send(editor, fields, query=f"?template={foreign[1].pk}")
+
+    assert response.status_code == 200
+    assert "foreign-template" not in response.content.decode()
+    assert EmailLog.objects.count() == 0
+
+
+def test_another_tenant_is_as_unknown_as_none(editor, account, foreign):
+    for pk in (foreign[1].tenant_id, 987654):
+        assert editor.get(f"{URL}?tenant={pk}").status_code == 404
+        assert send(editor, OWN, query=f"?tenant={pk}").status_code == 404
+    assert EmailLog.objects.count() == 0
+
+
+def test_an_inactive_account_is_not_offered(editor, account):
+    EmailAccount.objects.filter(pk=account.pk).update(is_active=False)
+
+    assert "orders@shop.test" not in editor.get(URL).content.decode()
+
+
+def test_a_superuser_writes_for_the_tenant_that_is_chosen(client, admin_user, account, foreign):
+    client.force_login(admin_user)
+    tenant = foreign[0].tenant
+
+    send(client, OWN | {"account": foreign[0].pk}, query=f"?tenant={tenant.pk}")
+
+    assert EmailLog.objects.get().tenant == tenant

@@ -1,0 +1,331 @@
+"""The start page: one tenant's figures, what waits, and what needs somebody."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django.utils.html import strip_tags
+
+from accounts.models import EmailAccount
+from ai_triage.tests.counted import a_result
+from delivery import backoff
+from inbox.models import Mailbox
+from logs import figures
+from logs.models import EmailLog, EmailStatus
+from logs.tests.builders import an_account, an_email
+from sendcraft_project.dashboard import change
+from templates_app.tests.test_admin import staff
+from tenants.models import Membership, Role
+from tests.servers.smtp_sink import SmtpSink
+from webhooks import services
+from webhooks.models import WebhookEndpoint
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def viewer(tenant):
+    return staff(tenant, Role.VIEWER)
+
+
+@pytest.fixture
+def admin(tenant):
+    return staff(tenant, Role.ADMIN)
+
+
+def sent(tenant, count=1, *, days_ago=0, **fields):
+    """Messages that were accepted and sent so many days ago, at this hour."""
+    at = timezone.now() - timedelta(days=days_ago)
+    given = {"status": EmailStatus.SENT, "queued_at": at, "sent_at": at} | fields
+    for _ in range(count):
+        an_email(tenant, **given)
+
+
+def text_of(client, path="/admin/") -> str:
+    response = client.get(path)
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", strip_tags(response.content.decode()))
+
+
+def card(client, title: str) -> str:
+    """The text of one card."""
+    text = text_of(client)
+    start = text.index(f" {title} ", text.index("Accepted today")) + 1
+    return text[start : text.index("Last 7 days: ", start) + 30]
+
+
+# Figures
+
+
+def test_today_is_shown_against_the_same_day_and_the_week_before(viewer, tenant):
+    sent(tenant, 3)
+    sent(tenant, 1, delivered_at=timezone.now(), opens_count=2)
+    sent(tenant, 1, status=EmailStatus.BOUNCED)
+    sent(tenant, 2, days_ago=7)
+    sent(tenant, 40, days_ago=40)
+    figures.keep_up(at=timezone.now() + timedelta(seconds=1))  # as beat does
+
+    assert card(viewer, "Sent").startswith("Sent 5 A week ago, the whole day: 2 Last 7 days: 5")
+    assert "(+150 %)" in card(viewer, "Sent")
+    assert card(viewer, "Delivered").startswith("Delivered 1 ")
+    assert card(viewer, "Bounced").startswith("Bounced 1 ")
+    assert card(viewer, "Opened").startswith("Opened 1 ")
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "shown"), [(3, 2, "+50 %"), (1, 2, "−50 %"), (2, 2, "+0 %"), (5, 0, "")]
+)
+def test_a_change_is_told_in_percent_where_there_was_anything(now, before, shown):
+    assert change(now, before) == shown
+
+
+def test_neither_test_messages_nor_other_tenants_are_counted(viewer, tenant, other_tenant):
+    sent(tenant)
+    sent(tenant, 2, mode="test")
+    sent(other_tenant, 4)
+
+    assert card(viewer, "Sent").startswith("Sent 1 ")
+
+
+def test_the_last_thirty_days_are_drawn_with_their_numbers(viewer, tenant):
+    sent(tenant, 2, opens_count=1)
+
+    page = viewer.get("/admin/").content.decode()
+
+    titles = re.findall(r"<title>(\d{4}-\d\d-\d\d): (.*?)</title>", page)
+    assert len(titles) == 30
+    assert titles[-1][1] == "2 sent, 2 opened, 0 bounced"
+    assert titles[0][1] == "0 sent, 0 opened, 0 bounced"
+
+
+# Whose page
+
+
+def test_who_has_several_tenants_chooses_one_and_finds_it_again(viewer, tenant, other_tenant):
+    user = Membership.objects.get(tenant=tenant).user
+    Membership.objects.create(tenant=other_tenant, user=user, role=Role.VIEWER)
+    sent(tenant, 2)
+    sent(other_tenant, 5)
+    assert card(viewer, "Sent").startswith("Sent 5 ")
+
+    viewer.get(f"/admin/?tenant={tenant.pk}")
+
+    assert card(viewer, "Sent").startswith("Sent 2 ")
+
+
+def test_every_tenant_has_its_figures_of_today(viewer, tenant, other_tenant):
+    user = Membership.objects.get(tenant=tenant).user
+    Membership.objects.create(tenant=other_tenant, user=user, role=Role.VIEWER)
+    sent(tenant, 3)
+    viewer.get(f"/admin/?tenant={tenant.pk}")
+
+    text = text_of(viewer)
+
+    assert "Shop 3 sent 0 delivered" in text[text.index("Today by tenant") :]
+
+
+@pytest.mark.parametrize("wanted", ["other", "987654", "x"])
+def test_a_foreign_tenants_page_is_as_unknown_as_none(viewer, other_tenant, wanted):
+    pk = other_tenant.pk if wanted == "other" else wanted
+
+    response = viewer.get(f"/admin/?tenant={pk}")
+
+    assert response.status_code == 404
+    assert "Other" not in response.content.decode()
+
+
+# What waits
+
+
+def test_the_queue_is_shown_by_account_with_why_it_waits(viewer, tenant, other_tenant):
+    account = an_account(tenant, "orders@shop.test")
+    EmailAccount.objects.filter(pk=account.pk).update(is_active=False)
+    for _ in range(2):
+        an_email(tenant, account=account)
+    an_email(tenant, account=account, next_attempt_at=timezone.now() + timedelta(hours=1))
+    an_email(other_tenant)
+
+    text = text_of(viewer)
+
+    assert "Waiting to be sent: 3" in text
+    assert "orders@shop.test 2 due 1 scheduled" in text
+    assert "It waits because: account inactive" in text
+    assert "orders@other.test" not in text
+
+
+def test_mail_for_a_person_is_counted_by_urgency(viewer, tenant, other_tenant):
+    for urgency, count in (("high", 2), ("low", 1)):
+        for _ in range(count):
+            a_result(tenant, needs_review=True, urgency=urgency)
+    a_result(tenant, needs_review=True, urgency="high", reviewed_at=timezone.now())
+    a_result(other_tenant, needs_review=True, urgency="medium")
+
+    text = text_of(viewer)
+    page = viewer.get("/admin/").content.decode()
+
+    assert "Urgency: high 2 Urgency: low 1" in text
+    assert "Urgency: medium" not in text
+    [address] = re.findall(r'href="(/admin/ai_triage/[^"]*urgency__exact=high)"', page)
+    assert viewer.get(address.replace("&amp;", "&")).context["cl"].result_list.count() == 2
+
+
+def test_nothing_is_said_of_trouble_where_there_is_none(viewer, tenant):
+    text = text_of(viewer)
+
+    assert "Needs attention" not in text
+    assert "Nothing waits." in text
+    assert "Nobody waits for an answer." in text
+
+
+# What needs somebody
+
+
+def paused(tenant, **fields) -> EmailAccount:
+    account = an_account(tenant)
+    given = {"paused_at": timezone.now(), "paused_reason": "535 wrong password"} | fields
+    EmailAccount.objects.filter(pk=account.pk).update(**given)
+    return account
+
+
+def buttons(client) -> list[str]:
+    """Where the buttons of the troubles post to."""
+    page = client.get("/admin/").content.decode()
+    return re.findall(r'<form method="post" action="(/admin/accounts/[^"]+)"', page)
+
+
+def test_a_paused_account_says_why_and_goes_on_after_a_test(admin, tenant):
+    account = paused(tenant)
+    assert "Paused: its mail waits. 535 wrong password" in text_of(admin)
+    [address] = buttons(admin)
+
+    with SmtpSink() as sink:
+        EmailAccount.objects.filter(pk=account.pk).update(
+            smtp_server="127.0.0.1", smtp_port=sink.port, use_tls=False
+        )
+        admin.post(address)
+
+    account.refresh_from_db()
+    assert account.paused_at is None
+    assert "Needs attention" not in text_of(admin)
+
+
+def test_an_account_that_somebody_paused_is_resumed(admin, tenant):
+    account = paused(tenant, paused_by_hand=True, paused_reason="Paused by ana.")
+    [address] = buttons(admin)
+
+    admin.post(address)
+
+    account.refresh_from_db()
+    assert account.paused_at is None
+
+
+@pytest.mark.parametrize("what", ["inactive", "left alone"])
+def test_an_account_whose_mail_waits_for_somebody_is_in_trouble(admin, tenant, what):
+    account = an_email(tenant).account
+    if what == "inactive":
+        EmailAccount.objects.filter(pk=account.pk).update(is_active=False)
+    else:
+        backoff.begin(account.pk, reason="421 try later")
+
+    text = text_of(admin)
+
+    reason = {"inactive": "account inactive", "left alone": "server left alone: 421 try later"}
+    assert f"Its mail waits: {reason[what]}" in text
+    action = {"inactive": "activate", "left alone": "test_connection"}[what]
+    assert buttons(admin) == [f"/admin/accounts/emailaccount/{account.pk}/switch/{action}"]
+
+
+def test_an_inactive_account_without_mail_is_no_trouble(admin, tenant):
+    EmailAccount.objects.filter(pk=an_account(tenant).pk).update(is_active=False)
+
+    assert "Needs attention" not in text_of(admin)
+
+
+def test_a_mailbox_that_cannot_be_read_is_in_trouble(admin, tenant):
+    account = an_account(tenant)
+    EmailAccount.objects.filter(pk=account.pk).update(reads_mail=True)
+    Mailbox.objects.update_or_create(
+        account=account, defaults={"failures": 3, "error": "LOGIN failed"}
+    )
+
+    assert "Its mailbox can&#x27;t be read: LOGIN failed" in text_of(admin)
+
+
+def test_who_may_not_mend_it_gets_an_explanation_and_no_button(viewer, tenant):
+    account = paused(tenant)
+
+    page = viewer.get("/admin/").content.decode()
+
+    assert buttons(viewer) == []
+    assert "See why" in page
+    assert f'href="/admin/accounts/emailaccount/{account.pk}/change/"' in page
+
+
+def test_another_tenants_trouble_is_not_shown(viewer, other_tenant):
+    paused(other_tenant)
+
+    assert "535 wrong password" not in text_of(viewer)
+
+
+def test_a_webhook_that_was_switched_off_is_told_to_its_tenants_staff(
+    viewer, tenant, other_tenant
+):
+    for one in (tenant, other_tenant):
+        hook = services.create_endpoint(tenant=one, url=f"https://hooks.{one.slug}.example/")
+        WebhookEndpoint.objects.filter(pk=hook.pk).update(
+            is_active=False, off_reason="failing", off_at=timezone.now()
+        )
+
+    page = text_of(viewer)
+
+    assert "hooks.shop.example" in page
+    assert "it failed for three days" in page
+    assert "hooks.other.example" not in page
+
+
+# What it costs
+
+
+def test_it_costs_as_many_queries_however_many_tenants_and_messages(
+    client, tenant, other_tenant, django_user_model
+):
+    client.force_login(django_user_model.objects.create_superuser("root"))
+    for one in (tenant, other_tenant):
+        sent(one)
+        an_email(one, next_attempt_at=timezone.now() + timedelta(hours=1))
+    text_of(client)
+    with CaptureQueriesContext(connection) as few:
+        client.get("/admin/")
+
+    for number in range(5):
+        more = type(tenant).objects.create(slug=f"more{number}", name=f"More {number}")
+        sent(more, 3)
+        paused(more)
+    for one in (tenant, other_tenant):
+        for number in range(4):
+            an_email(one, account=an_account(one, f"a{number}@{one.slug}.test"))
+            sent(one, 5, days_ago=number)
+            a_result(one, needs_review=True)
+    for one in type(tenant).objects.all():
+        client.get(f"/admin/?tenant={one.pk}")
+    client.get(f"/admin/?tenant={other_tenant.pk}")
+    with CaptureQueriesContext(connection) as many:
+        client.get("/admin/")
+
+    assert len(many) == len(few)
+    assert EmailLog.objects.count() > 60
+
+
+def test_no_query_of_it_counts_a_whole_table(admin, tenant):
+    sent(tenant)
+
+    with CaptureQueriesContext(connection) as asked:
+        admin.get("/admin/")
+
+    counts = [one["sql"] for one in asked if "COUNT(" in one["sql"]]
+    assert [sql for sql in counts if "WHERE" not in sql] == []
