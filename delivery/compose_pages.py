@@ -40,11 +40,12 @@ class ComposePages(TenantAdmin):
         if request.method != "POST":
             form = ComposeForm(tenant=tenant, template=template)
             return self._page(request, form, tenants=tenants)
-        form = ComposeForm(request.POST, tenant=tenant, template=template)
+        is_preview = "preview" in request.POST
+        form = ComposeForm(request.POST, tenant=tenant, template=template, is_preview=is_preview)
         shown = None
         if form.is_valid():
             try:
-                if "preview" not in request.POST:
+                if not is_preview:
                     return self._sent(request, form)
                 shown = form.shown()
             except Refused as refusal:

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -60,17 +60,16 @@ class ComposeForm(forms.Form):
 
     account = forms.ModelChoiceField(
         EmailAccount.objects.none(),
-        label=gettext_lazy("From"),
+        label=pgettext_lazy("of a message", "From"),
         required=False,
         empty_label=gettext_lazy("The default account"),
         widget=UnfoldAdminSelectWidget(),
     )
     to_address = forms.CharField(
-        label=gettext_lazy("To"),
+        label=pgettext_lazy("of a message", "To"),
         max_length=600,
-        required=False,  # a preview needs none
-        help_text=gettext_lazy("ana@example.com or Ana Silva <ana@example.com>"),
-        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "required": True}),
+        help_text=gettext_lazy("An address, or Ana Silva &lt;ana@example.com&gt;"),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     subject = forms.CharField(
         label=gettext_lazy("Subject"),
@@ -93,7 +92,12 @@ class ComposeForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, tenant: Tenant, template: EmailTemplate | None, **kwargs: Any
+        self,
+        *args: Any,
+        tenant: Tenant,
+        template: EmailTemplate | None,
+        is_preview: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.tenant, self.template = tenant, template
@@ -102,8 +106,13 @@ class ComposeForm(forms.Form):
             is_active=True, domain__is_active=True
         )
         self.fields["account"].queryset = usable.order_by("email_address")  # type: ignore[attr-defined]
-        if template is None:
-            return
+        if template is not None:
+            self._ask_variables(template)
+        if is_preview:
+            for field in self.fields.values():
+                field.required = False
+
+    def _ask_variables(self, template: EmailTemplate) -> None:
         for name in OWN:
             del self.fields[name]
         for name, sample in studio.sample_of(template, self.version).items():
@@ -170,14 +179,25 @@ class ComposeForm(forms.Form):
 
 
 class JsonField(forms.CharField):
-    """A list or an object, as JSON text."""
+    """A list or an object as JSON text; one whose ``pattern`` nobody filled in is empty."""
+
+    def __init__(self, *args: Any, pattern: object, **kwargs: Any) -> None:
+        super().__init__(*args, strip=False, **kwargs)
+        self.pattern = pattern
+        self.initial = json.dumps(pattern, ensure_ascii=False, indent=2)
 
     def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        if not text.strip():
-            return None
+        found = self._read(str(value or ""))
+        if found == self.pattern:
+            found = None
+        if found is None and self.required:
+            raise forms.ValidationError(_("Fill this in."))
+        return found
+
+    @staticmethod
+    def _read(text: str) -> object:
         try:
-            return json.loads(text, parse_constant=refuse_constant)
+            return json.loads(text, parse_constant=refuse_constant) if text.strip() else None
         except (ValueError, RecursionError) as error:
             raise forms.ValidationError(_("This is no JSON.")) from error
 
@@ -196,14 +216,12 @@ class NumberField(forms.CharField):
 
 def variable_field(name: str, sample: object, *, is_needed: bool) -> forms.Field:
     """Return the field of a variable whose value is such as ``sample``."""
-    common: dict[str, Any] = {"label": name, "required": False}
     if isinstance(sample, bool):
-        return forms.BooleanField(**common, widget=UnfoldBooleanSwitchWidget())
-    common["help_text"] = "" if is_needed else gettext_lazy("May be left empty.")
+        return forms.BooleanField(label=name, required=False, widget=UnfoldBooleanSwitchWidget())
+    common: dict[str, Any] = {"label": name, "required": is_needed}
     if isinstance(sample, list | dict):
-        pattern = json.dumps(emptied(sample), ensure_ascii=False, indent=2)
         area = UnfoldAdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false"})
-        return JsonField(**common, initial=pattern, strip=False, widget=area)
+        return JsonField(**common, pattern=emptied(sample), widget=area)
     kind = NumberField if isinstance(sample, int | float) else forms.CharField
     return kind(**common, widget=UnfoldAdminTextInputWidget())
 

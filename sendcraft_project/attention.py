@@ -88,9 +88,7 @@ def _paused(account: EmailAccount, *, roles: Mapping[int, Role]) -> Trouble:
     if account.paused_by_hand:
         return _of_account(account, text, verb=_("Resume"), action="resume", roles=roles)
     # A passed test ends a pause that the server's refusals began.
-    return _of_account(
-        account, text, verb=_("Test again"), action="test_connection", roles=roles
-    )
+    return _of_account(account, text, verb=_("Test again"), action="test_connection", roles=roles)
 
 
 def _held(account: EmailAccount, *, reason: str, roles: Mapping[int, Role]) -> Trouble:
@@ -102,9 +100,7 @@ def _held(account: EmailAccount, *, reason: str, roles: Mapping[int, Role]) -> T
         page = reverse("admin:domains_domain_change", args=[account.domain_id])
         name = account.domain.tenant.name
         return Trouble(name, account.email_address, text, page=page, verb=_("Open the domain"))
-    return _of_account(
-        account, text, verb=_("Test again"), action="test_connection", roles=roles
-    )
+    return _of_account(account, text, verb=_("Test again"), action="test_connection", roles=roles)
 
 
 def _of_account(

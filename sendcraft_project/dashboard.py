@@ -65,7 +65,7 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "tenant": tenant,
         "tenants": tenants if len(tenants) > 1 else [],
         "compose": compose_address(tenant, request=request),
-        "checklists": checklist.unfinished(tenants, request=request),
+        "checklists": checklist.unfinished([tenant], request=request),
         "troubles": troubles(tenants, queues=queues, accounts=accounts, roles=roles),
         "cards": cards(days, figures=figures_address(tenant, request=request)),
         "figures_url": figures_address(tenant, request=request),
@@ -126,7 +126,7 @@ def card(name: str, counts: Sequence[int], *, figures: str | None) -> dict[str, 
 
 def change(now: int, before: int) -> str:
     """Return by how much ``now`` is more or less, empty where there was nothing before."""
-    return f"{(now - before) / before * 100:+.0f} %".replace("-", "−") if before else ""
+    return f"{(now - before) / before * 100:+.0f}\u00a0%".replace("-", "−") if before else ""
 
 
 def grouped(count: int) -> str:
@@ -134,7 +134,7 @@ def grouped(count: int) -> str:
 
 
 def shown_day(day: Group) -> str:
-    return date_format(date.fromisoformat(str(day["key"])), "SHORT_DATE_FORMAT")
+    return date_format(date.fromisoformat(str(day["key"])), "MONTH_DAY_FORMAT")
 
 
 def figures_address(tenant: Tenant, *, request: HttpRequest) -> str | None:

@@ -85,9 +85,11 @@ def list_address(label: str, *, request: HttpRequest) -> str | None:
 
 
 def is_open(label: str, *, request: HttpRequest) -> bool:
-    """Tell whether the request is for one of the model's pages; that of one message is nobody's."""
-    if COMPOSE == label or request.path == reverse("admin:delivery_compose"):
-        return label == COMPOSE and request.path == reverse("admin:delivery_compose")
+    """Tell whether the request is for one of the model's pages."""
+    if request.path == reverse("admin:delivery_compose"):  # below a list that it is no part of
+        return label == COMPOSE
+    if label == COMPOSE:
+        return False
     model = apps.get_model(label)
     of_list = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return request.path.startswith(of_list)

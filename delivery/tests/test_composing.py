@@ -92,7 +92,7 @@ def test_what_a_list_must_look_like_is_filled_in_without_its_values(editor, tena
     ("fields", "field", "why"),
     [
         ({"to_address": "no address"}, "to_address", "address"),
-        ({"to_address": ""}, "to_address", "address"),
+        ({"to_address": ""}, "to_address", "required"),
         ({"to_address": "gone@example.com"}, "to_address", "suppressed"),
         ({"subject": ""}, "subject", "needed"),
         ({"text": ""}, "html", "needed"),
@@ -116,14 +116,18 @@ def test_without_an_account_or_a_default_the_account_is_asked_for(editor, accoun
     assert "default" in errors(send(editor, OWN), "account")[0]
 
 
-def test_a_missing_variable_is_told_at_its_field(editor, template, account):
-    response = send(
-        editor,
-        {"to_address": "ana@example.com", "account": account.pk, "var_number": "1"},
-        query=f"?template={template.pk}",
-    )
+def test_a_missing_variable_is_told_at_its_field(editor, tenant, account):
+    template = make_template(tenant, html="{% for p in products %}{{ p.name }}{% endfor %}")
+    fields = {"to_address": "ana@example.com", "account": account.pk, "var_number": "1"}
 
-    assert errors(response, "var_name") == ["The template needs name."]
+    def told(products: str) -> list[str]:
+        response = send(
+            editor, fields | {"var_products": products}, query=f"?template={template.pk}"
+        )
+        return errors(response, "var_products")
+
+    assert told('[{"price": 1}]') == ["The template needs products.0.name."]
+    assert told('[{"name": ""}]') == ["Fill this in."]
     assert EmailLog.objects.count() == 0
 
 
