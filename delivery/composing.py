@@ -108,9 +108,16 @@ class ComposeForm(forms.Form):
         self.fields["account"].queryset = usable.order_by("email_address")  # type: ignore[attr-defined]
         if template is not None:
             self._ask_variables(template)
-        if is_preview:
-            for field in self.fields.values():
-                field.required = False
+        self.is_preview = is_preview
+
+    def full_clean(self) -> None:
+        """Check what was entered; a preview asks for nothing, yet the page says what is needed."""
+        needed = [field for field in self.fields.values() if field.required and self.is_preview]
+        for field in needed:
+            field.required = False
+        super().full_clean()
+        for field in needed:
+            field.required = True
 
     def _ask_variables(self, template: EmailTemplate) -> None:
         for name in OWN:

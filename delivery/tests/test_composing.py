@@ -48,7 +48,8 @@ def test_a_template_asks_for_its_variables_one_by_one(editor, tenant, account):
     template = make_template(
         tenant,
         subject="Order {{ number }}",
-        html="{{ total|money }}{% for p in products %}<b>{{ p.name }}</b>{% endfor %}{{ note|default('') }}",
+        html="{{ total|money }}{{ note|default('') }}"
+        "{% for p in products %}<b>{{ p.name }}</b>{% endfor %}",
         default_account=account,
     )
     page = editor.get(f"{URL}?template={template.pk}").content.decode()
@@ -175,6 +176,7 @@ def test_the_preview_shows_the_mail_in_a_sandboxed_frame_and_sends_nothing(
     page = response.content.decode()
     assert '<iframe sandbox=""' in page
     assert "Still missing: number" in page
+    assert re.search(r'<input[^>]*name="var_number"[^>]* required', page)
     assert "&lt;p&gt;Hello &amp;lt;b&amp;gt;Ana" in page
     assert EmailLog.objects.count() == 0
 

@@ -50,10 +50,13 @@ def test_open_messages_are_counted_by_what_they_wait_for_over_all_priorities(acc
     assert figures(at=timezone.now() + 2 * HOUR) == [("7", "1", "0", "0")]
 
 
-def test_a_long_queue_is_counted_no_further_than_costs_little(account):
+def test_a_long_queue_is_counted_no_further_than_costs_little(account, capsys):
     queue_many(account, 5)
     queue_many(account, 4, send_at=timezone.now() + HOUR)
 
+    call_command("queue_status")
+
+    assert capsys.readouterr().out.splitlines()[1].split()[1:5] == ["5", "0", "4", "0"]
     assert figures(reach=Reach(due=3, later=2)) == [("3+", "0", "2+", "0+")]
 
 
