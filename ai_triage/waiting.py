@@ -1,8 +1,7 @@
-"""What waits for triage or for a person, as Prometheus and the start page are told."""
+"""What waits for triage or for a person, as Prometheus is told."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -13,12 +12,10 @@ from prometheus_client import Histogram
 from prometheus_client.core import GaugeMetricFamily
 
 from ai_triage.models import Status, TriageResult
-from tenants.models import Mode, Tenant
+from tenants.models import Tenant
 
 MOST = 10_000
 """So many are counted and no more."""
-MOST_BY_URGENCY = 1_000
-"""The same by urgency, where rows have to be read."""
 processing_seconds = Histogram(
     "sendcraft_triage_seconds",
     "Time from a mail's claim to its stored verdict.",
@@ -63,15 +60,6 @@ def waiting(*, at: datetime) -> dict[str, float]:
         "for_review": _count(rows.waiting_for_review().filter(tenant__in=tenants)),
         "oldest_seconds": (at - first).total_seconds() if first else 0,
     }
-
-
-def by_urgency(tenant: Tenant) -> Counter[str]:
-    """Return how many live mails wait for a person, by urgency; empty: nobody judged it.
-
-    One query, and no more than ``MOST_BY_URGENCY`` in all.
-    """
-    rows = TriageResult.objects.waiting_for_person(tenants=[tenant.pk]).filter(mode=Mode.LIVE)
-    return Counter(rows.order_by().values_list("urgency", flat=True)[:MOST_BY_URGENCY])
 
 
 def _count(rows: QuerySet[TriageResult]) -> int:

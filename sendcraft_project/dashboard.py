@@ -13,8 +13,9 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from accounts.models import EmailAccount
+from ai_triage.admin import queue
+from ai_triage.admin.queue import Choice
 from ai_triage.models.choices import URGENCIES
-from ai_triage.waiting import MOST_BY_URGENCY, by_urgency
 from common.clock import DatabaseClock
 from common.days import day_of
 from delivery.status import AccountQueue, account_queues
@@ -73,7 +74,7 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **drawn(days),
         **waiting(queues),
         "queues_url": list_address("delivery.SendingQueue", request=request),
-        "triage": triage(tenant, queue=list_address("ai_triage.TriageResult", request=request)),
+        "triage": triage(tenant, request=request),
         "by_tenant": by_tenant(tenants, at=at) if len(tenants) > 1 else [],
     }
 
@@ -174,31 +175,31 @@ def first_accounts(tenant: Tenant) -> Mapping[int, EmailAccount]:
 
 def waiting(queues: Sequence[AccountQueue]) -> dict[str, Any]:
     """Return the longest queues, and how much waits in all."""
-    longest = sorted(queues, key=lambda queue: (-queue.due.number, queue.account))
+    longest = sorted(queues, key=lambda one: (-one.due.number, one.account))
     total = Count()
-    for queue in queues:
-        for part in (queue.due, queue.sending, queue.scheduled, queue.retrying):
+    for one in queues:
+        for part in (one.due, one.sending, one.scheduled, one.retrying):
             total = total.plus(part.number, is_all=part.is_all)
     return {
-        "queues": [queue_row(queue) for queue in longest[:MOST_QUEUES]],
+        "queues": [queue_row(one) for one in longest[:MOST_QUEUES]],
         "more_queues": max(len(longest) - MOST_QUEUES, 0),
         "waiting": counted(total),
     }
 
 
-def queue_row(queue: AccountQueue) -> dict[str, Any]:
+def queue_row(one: AccountQueue) -> dict[str, Any]:
     parts = [
-        (pgettext("messages", "due"), queue.due),
-        (pgettext("messages", "being sent"), queue.sending),
-        (pgettext("messages", "scheduled"), queue.scheduled),
-        (pgettext("messages", "to be tried again"), queue.retrying),
+        (pgettext("messages", "due"), one.due),
+        (pgettext("messages", "being sent"), one.sending),
+        (pgettext("messages", "scheduled"), one.scheduled),
+        (pgettext("messages", "to be tried again"), one.retrying),
     ]
     return {
-        "account": queue.account,
-        "page": reverse("admin:accounts_emailaccount_change", args=[queue.account_id]),
+        "account": one.account,
+        "page": reverse("admin:accounts_emailaccount_change", args=[one.account_id]),
         "parts": [(name, counted(count)) for name, count in parts if count.number],
-        "oldest": queue.oldest,
-        "why": queue.held,
+        "oldest": one.oldest,
+        "why": one.held,
     }
 
 
@@ -206,18 +207,16 @@ def counted(count: Count) -> str:
     return grouped(count.number) + ("" if count.is_all else "+")
 
 
-def triage(tenant: Tenant, *, queue: str | None) -> list[dict[str, Any]]:
+def triage(tenant: Tenant, *, request: HttpRequest) -> list[dict[str, Any]]:
     """Return how many mails wait for a person, the most urgent first; empty: none at all."""
-    counts = by_urgency(tenant)
-    is_cut = counts.total() >= MOST_BY_URGENCY
-    names = [*URGENCIES, ("", gettext_lazy("not judged yet"))]
-    own = f"{queue}?tenant__id__exact={tenant.pk}"
+    inbox = list_address("ai_triage.TriageResult", request=request)
+    counts = queue.counts(request, Choice(tenant=tenant.pk))
     return [
         {
-            "title": name,
-            "count": grouped(counts[urgency]) + ("+" if is_cut else ""),
-            "href": queue and (f"{own}&urgency__exact={urgency}" if urgency else own),
+            "title": title,
+            "count": counts[urgency],
+            "href": inbox and inbox + Choice(urgency, tenant.pk).query(),
         }
-        for urgency, name in names
-        if counts[urgency]
+        for urgency, title in [*URGENCIES, (queue.NOT_KNOWN, gettext_lazy("not judged yet"))]
+        if urgency in counts
     ]
