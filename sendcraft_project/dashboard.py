@@ -60,7 +60,7 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     at = DatabaseClock().now()
     days = last_days(tenant, at=at)
     accounts = first_accounts(tenant)
-    queues = account_queues(at=at, accounts=accounts, reach=NEAR) if accounts else []
+    queues = account_queues(at=at, accounts=accounts, reach=NEAR, with_speed=False)
     roles = roles_in(request)
     return context | {
         "tenant": tenant,
