@@ -366,7 +366,7 @@ def test_a_mailbox_is_claimed_once_until_its_lease_ends(domain):
 
 @pytest.mark.django_db(transaction=True)
 def test_one_slow_server_holds_no_other_back(domain, monkeypatch):
-    monkeypatch.setattr("inbox.jobs.READING_SECONDS", 3.0)
+    monkeypatch.setattr("inbox.jobs.READING_SECONDS", 10.0)
     with ScriptedIMAP(drip_seconds=0.5) as slow, ScriptedIMAP(mails(2)) as quick:
         account_reading(domain, slow)
         quick_ones = [account_reading(domain, quick, imap_username=str(n)) for n in range(3)]
