@@ -48,7 +48,7 @@ TITLES = {
 
 
 def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Return ``context`` with one tenant's figures, by queries whose number is always the same.
+    """Return ``context`` with one tenant's figures, by as many queries however much there is.
 
     Raises:
         Http404: ``tenant`` names one that the user may not see.
