@@ -51,7 +51,6 @@ class EmailLogAdmin(MessageExports, MessagePage):
         "queued_at",
     ]
     list_display_links = ["to_address", "short_subject"]
-    list_select_related = ["account", "template"]
     actions = ["retry", "cancel"]
     fieldsets: ClassVar[Any] = [
         (
@@ -86,8 +85,7 @@ class EmailLogAdmin(MessageExports, MessagePage):
     readonly_fields = flatten_fieldsets(fieldsets)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        heavy = ("own_variables", "template__html_content", "template__text_content")
-        return super().get_queryset(request).defer(*heavy)
+        return super().get_queryset(request).defer("own_variables")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

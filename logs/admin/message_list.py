@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date
@@ -20,6 +20,7 @@ from unfold.paginator import InfinitePaginator
 from logs import searching
 from logs.models import EmailStatus
 from logs.timeline import instant
+from templates_app.models import EmailTemplate
 from tenants.admin_base import TenantAdmin, roles_in
 from tenants.models import Mode
 
@@ -82,6 +83,11 @@ class MessageChangeList(ChangeList):
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         by_day = day_in(request, FIRST_DAY) or day_in(request, LAST_DAY)
         return ["-queued_at", "-pk"] if by_day else ["-pk"]
+
+    def apply_select_related(self, qs: QuerySet[Any]) -> QuerySet[Any]:
+        """Load what the columns name apart: MariaDB begins a join at the accounts, then sorts."""
+        templates = Prefetch("template", EmailTemplate.objects.only("name"))
+        return qs.prefetch_related("account", templates)
 
 
 class MessageList(TenantAdmin):
