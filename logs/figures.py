@@ -107,13 +107,13 @@ def mark_every_day(tenant: Tenant) -> None:
 
 
 def freshen(
-    tenant: Tenant, *, first: date, last: date, at: datetime, most: int = MOST_AT_ONCE
+    tenant: Tenant, *, first: date, last: date, at: datetime, most: int | None = None
 ) -> None:
     """Count changed days of a period anew, the latest first, as far as that is cheap.
 
     That is ``most`` messages; beat counts the others.
     """
-    room = most
+    room = MOST_AT_ONCE if most is None else most
     for day in sorted(_stale(tenant, first=first, last=last), reverse=True)[:DAYS_AT_ONCE]:
         start, end = bounds(day, zone=tenant.zone)
         size = _queued(tenant, start, end)[: room + 1].count()

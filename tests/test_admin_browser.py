@@ -332,7 +332,11 @@ def test_no_message_runs_or_loads_anything_in_the_admin(shop, page, canary):
 
 
 @pytest.mark.parametrize(
-    ("locale", "words"), [("pt-PT", ["Mensagens", "Em fila"]), ("pt-BR", ["Mensagens", "Na fila"])]
+    ("locale", "words"),
+    [
+        ("pt-PT", ["Mensagens", "Registo de auditoria"]),
+        ("pt-BR", ["Mensagens", "Registro de auditoria"]),
+    ],
 )
 def test_staff_read_the_admin_in_their_browsers_language(shop, browser, locale, words):
     context = browser.new_context(locale=locale)

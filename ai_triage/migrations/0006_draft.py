@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('by', models.CharField(max_length=150, verbose_name='by')),
                 ('saved_at', models.DateTimeField(verbose_name='saved at')),
                 ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.emailaccount', verbose_name='sent from')),
-                ('result', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='draft', to='ai_triage.triageresult', verbose_name='triaged mail')),
+                ('result', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='kept_draft', to='ai_triage.triageresult', verbose_name='triaged mail')),
             ],
             options={
                 'verbose_name': 'draft',

@@ -307,7 +307,7 @@ class Draft(models.Model):
     """What a person has written so far; gone once it is sent, back when that is undone."""
 
     result = models.OneToOneField(
-        TriageResult, models.CASCADE, related_name="draft", verbose_name=_("triaged mail")
+        TriageResult, models.CASCADE, related_name="kept_draft", verbose_name=_("triaged mail")
     )
     subject = models.CharField(_("subject"), max_length=250, blank=True)
     body = models.TextField(_("answer"), blank=True)
