@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -62,9 +64,25 @@ class Installation:
 
     def set_up(self, *, slug: str = "shop") -> None:
         """Migrate, and make a tenant whose live key this session carries from now on."""
-        self.manage("migrate", "--verbosity", "0")
+        self._migrate()
         self.manage("create_tenant", slug, "--name", "Shop")
         self.session.headers["X-API-Key"] = self.new_key(slug=slug)
+
+    def _migrate(self) -> None:
+        """Migrate; an SQLite file is copied from that of this run's first installation."""
+        own = self.folder / "sendcraft.sqlite3"
+        if self.env["DATABASE_URL"]:
+            self.manage("migrate", "--verbosity", "0")
+            return
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+        kept = Path(tempfile.gettempdir(), f"sendcraft-migrated-{run}.sqlite3")
+        if kept.exists():
+            shutil.copyfile(kept, own)
+            return
+        self.manage("migrate", "--verbosity", "0")
+        copy = kept.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(own, copy)
+        copy.replace(kept)
 
     def new_key(self, *, slug: str = "shop", mode: str = "live") -> str:
         return self.manage("create_api_key", "--tenant", slug, "--name", "k", "--mode", mode)
