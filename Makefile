@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 4
+JOBS ?= 3
 export SENDCRAFT_PORT ?= 8000
 export SENDCRAFT_CATCHER_PORT ?= 1025
 

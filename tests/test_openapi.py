@@ -14,7 +14,7 @@ from schemathesis.checks import (
 
 from tests.installation import Installation
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]  # every operation, many times
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
