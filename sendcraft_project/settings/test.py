@@ -21,3 +21,5 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {}
 CACHES = {"default": {"BACKEND": "common.cache.MemoryCache"}}
 # Tests name their provider; a key in the environment is for the live one alone.
 TRIAGE_PROVIDER, TRIAGE_FALLBACK, GEMINI_API_KEY, OPENAI_API_KEY = "rules", "none", "", ""
+# Every test client makes its middleware anew: files are looked for when asked for, not listed.
+WHITENOISE_AUTOREFRESH = True
