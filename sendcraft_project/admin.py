@@ -9,12 +9,13 @@ from allauth.mfa.models import Authenticator
 from auditlog.filters import ResourceTypeFilter
 from auditlog.mixins import LogEntryAdminMixin
 from auditlog.models import LogEntry
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -35,13 +36,45 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # u
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ["username", "email", "is_active", "is_staff", "is_superuser", "last_login"]
+    list_display = [
+        "username",
+        "email",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "has_second_factor",
+        "last_login",
+    ]
     list_filter = ["is_active", "is_staff", "is_superuser"]
     fieldsets = [
         (None, {"fields": ["username", "password", "first_name", "last_name", "email"]}),
         (None, {"fields": ["is_active", "is_staff", "is_superuser", "last_login", "date_joined"]}),
     ]
     filter_horizontal = []
+    actions = ["remove_second_factor"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        rows: QuerySet[User] = super().get_queryset(request)
+        own = Authenticator.objects.filter(user=OuterRef("pk"))
+        return rows.annotate(second_factor=Exists(own))
+
+    @admin.display(description=_("second factor"), boolean=True, ordering="second_factor")
+    def has_second_factor(self, user: User) -> bool:
+        return bool(user.second_factor)  # type: ignore[attr-defined]  # annotated
+
+    @admin.action(
+        description=_("Remove the second factor of the chosen users"), permissions=["change"]
+    )
+    def remove_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """For who lost both the device and the recovery codes: the password alone lets in."""
+        count = users.filter(second_factor=True).count()
+        Authenticator.objects.filter(user__in=users.values("pk")).delete()
+        text = ngettext(
+            "%(count)d user signs in by password alone now.",
+            "%(count)d users sign in by password alone now.",
+            count,
+        )
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._is_superuser(request)

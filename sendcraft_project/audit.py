@@ -39,6 +39,7 @@ WATCHED: dict[str, tuple[str, list[str]]] = {
     "ai_triage.TriageSettings": ("tenant_id", []),
     "ai_triage.Snippet": ("tenant_id", []),
     settings.AUTH_USER_MODEL: ("", ["password"]),
+    "mfa.Authenticator": ("", ["data"]),
 }
 # What the product itself writes down as it goes: no one's decision.
 OWN_NOTES = [

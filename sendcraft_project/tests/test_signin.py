@@ -8,6 +8,8 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from auditlog.models import LogEntry
+from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
@@ -117,6 +119,26 @@ def test_a_recovery_code_opens_once(client, staff):
         sign_in(fresh)
         fresh.post("/admin/second-factor/authenticate/", {"code": code})
         assert is_in(fresh) is expected
+
+
+def test_who_lost_device_and_codes_gets_in_by_password_after_a_superuser_removed_the_factor(
+    client, staff
+):
+    TOTP.activate(staff, SECRET)
+    RecoveryCodes.activate(staff)
+    boss = User.objects.create_superuser("boss")
+    theirs = Client()
+    theirs.force_login(boss)
+
+    chosen = {"action": "remove_second_factor", "_selected_action": [staff.pk]}
+    told = theirs.post("/admin/auth/user/", chosen, follow=True)
+    sign_in(client)
+
+    assert "1 user signs in by password alone now." in told.content.decode()
+    assert is_in(client)
+    removed = LogEntry.objects.filter(action=LogEntry.Action.DELETE, actor=boss)
+    assert {entry.changes["type"][0] for entry in removed} == {"totp", "recovery_codes"}
+    assert SECRET not in str([entry.changes for entry in LogEntry.objects.all()])
 
 
 def test_what_an_authenticator_shares_with_us_is_kept_encrypted(staff):
