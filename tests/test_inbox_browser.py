@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from email import message_from_bytes, policy
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser import DESK, PHONE, Canary, Watch, add_superuser, log_in, picture
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
-from tests.test_admin_browser import PASSWORD, PAYLOADS, USER, Canary, Watch, chromium, log_in
 
 pytestmark = pytest.mark.journey
 INBOX = "/admin/ai_triage/triageresult/inbox/"
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-SHOTS = os.environ.get("SENDCRAFT_SCREENSHOTS")
-"""A folder for pictures to look at; none are kept without it."""
 MAILS = """
 import json
 from datetime import timedelta
@@ -43,20 +38,12 @@ for number, given in enumerate(json.loads({mails!r})):
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    found = Installation(
-        tmp_path_factory.mktemp("inbox"), env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    )
+    found = Installation(tmp_path_factory.mktemp("inbox"))
     found.set_up()
-    found.manage("createsuperuser", "--noinput", "--username", USER, "--email", "staff@example.com")
+    add_superuser(found)
     with found.running(), SmtpSink() as sink:
         found.account("orders@shop.test", port=sink.port)
         found.sink = sink
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
         yield found
 
 
@@ -72,11 +59,6 @@ def page(browser, shop):
 def fill(shop: Installation, *mails: dict) -> None:
     """Let these mails wait and no others, in this order."""
     shop.manage("shell", "-c", MAILS.format(mails=json.dumps(mails)))
-
-
-def picture(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
 
 
 def heading(page: Page, text: str) -> None:
@@ -213,7 +195,7 @@ def is_ours(route: Route) -> bool:
 
 def test_no_mail_runs_or_loads_anything_in_the_inbox(shop, page):
     canary = Canary()
-    payloads = [text.replace("{canary}", canary.url) for text in PAYLOADS]
+    payloads = canary.payloads
     texts = ("from_name", "body", "reason", "suggested_subject", "suggested_body", "error")
     fill(
         shop,

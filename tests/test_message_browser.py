@@ -9,15 +9,14 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser import DESK, PHONE, Watch, add_superuser, is_narrow, log_in, picture
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
-from tests.test_admin_browser import PASSWORD, USER, Watch, chromium, log_in
-from tests.test_suppression_browser import ANA, PHONE, picture
 
 pytestmark = pytest.mark.journey
-DESK = {"width": 1280, "height": 900}
+ANA = "ana@example.com"
 BOUNCED = """
 from datetime import timedelta
 from delivery.services import apply_report
@@ -40,28 +39,16 @@ apply_report(
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    found = Installation(
-        tmp_path_factory.mktemp("messages"), env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    )
+    found = Installation(tmp_path_factory.mktemp("messages"))
     found.set_up()
-    found.manage("createsuperuser", "--noinput", "--username", USER, "--email", "staff@example.com")
+    add_superuser(found)
     with found.running():
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
         yield found
 
 
 def a_message(shop: Installation, **fields: object) -> str:
     body = {"to_address": ANA, "subject": "Your order 1042", "from_account": "orders@shop.test"}
     return shop.made("/emails/send", {**body, **fields}, status=202)["tracking_id"]
-
-
-def is_narrow(page: Page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def test_staff_follow_a_bounced_message_and_export_the_list(shop, browser):

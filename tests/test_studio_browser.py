@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import Canary, Watch, add_superuser, log_in
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
-from tests.test_admin_browser import PASSWORD, PAYLOADS, USER, Canary, Watch, chromium, log_in
 
 pytestmark = pytest.mark.journey
 
@@ -27,20 +27,11 @@ def canary():
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    found = Installation(
-        tmp_path_factory.mktemp("studio"),
-        env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "SENDCRAFT_RATE_LIMIT": "0"},
-    )
+    found = Installation(tmp_path_factory.mktemp("studio"))
     found.set_up()
-    found.manage("createsuperuser", "--noinput", "--username", USER, "--email", "staff@example.com")
+    add_superuser(found)
     with found.web(), SmtpSink() as sink:
         found.account("orders@shop.test", port=sink.port)
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
         yield found
 
 
@@ -206,7 +197,7 @@ def test_a_starting_point_is_chosen_and_saved(shop, page):
 
 
 def test_no_payload_opens_a_dialog_or_calls_anybody(shop, page, canary):
-    bad = "\n".join(text.replace("{canary}", canary.url) for text in PAYLOADS if "{{" not in text)
+    bad = "\n".join(text for text in canary.payloads if "{{" not in text)
     url, watch = make(shop), watched(page, shop)
     page.goto(url)
     expect(mail(page)).to_contain_text("Dear name")

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from email import message_from_bytes
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser import DESK, PHONE, Watch, add_superuser, is_narrow, log_in, picture
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
-from tests.test_admin_browser import PASSWORD, USER, Watch, chromium, log_in
 
 pytestmark = pytest.mark.journey
-PHONE = {"width": 390, "height": 844}
 ANA = "ana@example.com"
-SHOTS = os.environ.get("SENDCRAFT_SCREENSHOTS")
-"""A folder for pictures to look at; none are kept without it."""
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    found = Installation(
-        tmp_path_factory.mktemp("suppression"), env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    )
+    found = Installation(tmp_path_factory.mktemp("suppression"))
     found.set_up()
-    found.manage("createsuperuser", "--noinput", "--username", USER, "--email", "staff@example.com")
+    add_superuser(found)
     with found.running():
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
-def picture(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
 
 
 def unsubscribe_path(data: bytes) -> str:
@@ -100,7 +83,7 @@ def test_somebody_leaves_and_comes_back_on_a_phone_without_scripts(shop, browser
 def test_staff_take_five_thousand_addresses_over_and_watch(shop, browser):
     lines = [f"r{number}@example.com" for number in range(5000)]
     lines[100] = "not an address"
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context = browser.new_context(viewport=DESK, locale="en-GB")
     page = context.new_page()
     log_in(page, shop.url)
     watch = Watch(page, own=shop.url)
@@ -125,7 +108,7 @@ def test_staff_take_five_thousand_addresses_over_and_watch(shop, browser):
     assert shop.call("GET", "/suppressions?search=r4999@").json()["results"] != []
     page.set_viewport_size(PHONE)
     picture(page, "import-done-phone")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert is_narrow(page)
 
     page.goto(f"{shop.url}/admin/delivery/suppression/export/")
     picture(page, "export-form-phone")

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.browser import chromium
 from tests.installation import Installation, mariadb_database, production_like
 from tests.servers.databases import require_mariadb, require_redis
 from tests.servers.waiting import until
-from tests.test_admin_browser import chromium
 
 pytestmark = pytest.mark.journey
 
