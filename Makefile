@@ -10,7 +10,7 @@ export SENDCRAFT_CATCHER_PORT ?= 1025
 # mysqlclient needs a compiler, so it is installed only where DATABASE_URL asks for it.
 BASE := $(if $(filter mysql:%,$(DATABASE_URL)),requirements.txt,requirements/base.txt)
 
-.PHONY: help run install test test-faults bench lint format messages requirements docker-up docker-down
+.PHONY: help run install test test-faults bench screenshots lint format messages requirements docker-up docker-down
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-faults: $(VENV)/dev.stamp  ## break servers, disks and clocks for long; pri
 
 bench: $(VENV)/bench.stamp  ## measure speed beside django-post-office; BENCH=--quick is shorter
 	$(BIN)/python -m bench $(BENCH)
+
+screenshots: $(VENV)/dev.stamp  ## take the pictures of docs/images anew, of a shop made for them
+	$(BIN)/python -m tests.screenshots
 
 lint: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, migrations, OpenAPI schema
 	$(BIN)/ruff check .

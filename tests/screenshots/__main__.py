@@ -1,0 +1,141 @@
+"""Fill an installation of its own and take the pictures of ``docs/images``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.installation import Installation
+from tests.screenshots import shop as fill
+from tests.screenshots.mail_server import GONE
+from tests.servers.processes import ROOT
+from tests.test_admin_browser import Watch, chromium
+
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+LARGEST = 200_000
+Steps = Callable[[Page], None]
+
+
+def first_row(page: Page, *, named: str) -> None:
+    page.get_by_role("link", name=named).first.click()
+
+
+def nothing(page: Page) -> None:
+    """The page as it opens."""
+
+
+def domain(page: Page) -> None:
+    first_row(page, named="alitools.pt")
+    page.get_by_role("button", name="Check the DNS now").click()
+    expect(page.get_by_text("Checked just now.")).to_be_visible()
+
+
+def account(page: Page) -> None:
+    first_row(page, named=fill.NEWS)
+
+
+def studio(page: Page) -> None:
+    first_row(page, named="Confirmação de encomenda")
+    mail = page.frame_locator("#studio-host iframe:last-of-type").locator("body")
+    expect(mail).to_contain_text("A-1047")
+
+
+def message(page: Page) -> None:
+    page.get_by_role("link", name=GONE).first.click()
+    page.get_by_text("SMTP dialogue").last.click()
+
+
+def prompt(page: Page) -> None:
+    first_row(page, named="default")
+
+
+def half_way(page: Page) -> None:
+    """A list that is being taken over."""
+    addresses = "\n".join(f"cliente{number}@lista-antiga.example" for number in range(5000))
+    page.get_by_role("link", name="Import").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "lista.csv", "mimeType": "text/csv", "buffer": addresses.encode()}
+    )
+    page.get_by_role("button", name="Import").click()
+    page.wait_for_url("**/tenants/backgroundjob/*/change/")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is on one picture: a path of the admin, and steps from there."""
+
+    name: str
+    path: str
+    steps: Steps = nothing
+    locale: str = "en-GB"
+    size: Any = None
+    colours: str = "light"
+
+
+PICTURES = (
+    Picture("start", ""),
+    Picture("domain", "domains/domain/", domain),
+    Picture("account", "accounts/emailaccount/", account),
+    Picture("studio", "templates_app/emailtemplate/", studio),
+    Picture("messages", "logs/emaillog/"),
+    Picture("message", "logs/emaillog/?status__exact=bounced", message),
+    Picture("inbox", "ai_triage/triageresult/inbox/"),
+    Picture("prompt", "ai_triage/prompt/", prompt),
+    Picture("suppressions", "delivery/suppression/"),
+    Picture("webhook-deliveries", "webhooks/webhookdelivery/"),
+    Picture("start-phone", "", locale="pt-PT", size=PHONE),
+    Picture("inbox-dark", "ai_triage/triageresult/inbox/", locale="pt-BR", colours="dark"),
+)
+
+
+def take(browser: Browser, shop: Installation, picture: Picture, *, folder: Path) -> list[str]:
+    """Write the picture; return what was wrong while its page was open."""
+    context = browser.new_context(
+        viewport=picture.size or DESK,
+        locale=picture.locale,
+        color_scheme=picture.colours,
+        timezone_id="Europe/Lisbon",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    watch = Watch(page, own=shop.url)
+    page.goto(f"{shop.url}/admin/login/")
+    page.fill("input[name=username]", fill.USER)
+    page.fill("input[name=password]", fill.PASSWORD)
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url(f"{shop.url}/admin/")
+    page.goto(f"{shop.url}/admin/{picture.path}")
+    picture.steps(page)
+    page.wait_for_load_state("networkidle")
+    target = folder / f"{picture.name}.png"
+    page.screenshot(path=target, animations="disabled", caret="hide")
+    context.close()
+    if target.stat().st_size > LARGEST:
+        watch.findings.append(f"{target.stat().st_size} bytes")
+    return [f"{picture.name}: {finding}" for finding in watch.findings]
+
+
+def main(folder: Path, *names: str) -> None:
+    """Take all pictures, or those of these names; anything wrong on a page fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [one for one in PICTURES if not names or one.name in names]
+    findings: list[str] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="sendcraft-") as data,
+        fill.running_shop(Path(data)) as shop,
+        chromium() as browser,
+    ):
+        for picture in wanted:
+            findings += take(browser, shop, picture, folder=folder)
+    if findings:
+        sys.exit("\n".join(findings))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "docs" / "images", *sys.argv[2:])
