@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html import unescape
 
@@ -119,6 +120,23 @@ def test_the_detail_shows_what_to_publish_what_was_found_and_what_to_do(admin, d
     assert "Publish this TXT record at" in shown
     assert "&lt;script&gt;alert(1)" in shown
     assert "<script>alert(1)" not in shown
+
+
+def test_the_way_to_a_domain_is_written_as_the_domain_is(admin, domain):
+    text = re.sub(r"<[^>]+>", " ", page(admin, one(domain)))
+
+    assert re.search(r"Domains\s+chevron_right\s+alitools\.test", text)
+
+
+def test_a_record_that_is_found_as_wanted_is_not_written_twice(admin, domain, dns_server):
+    publish_all(dns_server, domain)
+    with override_settings(DNS_RESOLVERS=[dns_server.address]):
+        services.verify_domain(domain)
+
+    shown = page(admin, one(domain))
+
+    assert "The same." in shown
+    assert shown.count("v=spf1") == 1
 
 
 def test_the_list_shows_each_records_verdict(admin, domain, dns_server):
