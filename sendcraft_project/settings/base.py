@@ -254,6 +254,7 @@ AUDITLOG_CID_HEADER = "x-request-id"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("pt", _("Portuguese")), ("pt-br", _("Brazilian Portuguese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "sendcraft_project.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

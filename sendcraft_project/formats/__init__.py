@@ -1,0 +1,1 @@
+"""Dates and times as the admin writes them: short enough for one line of a list."""
