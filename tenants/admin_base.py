@@ -221,6 +221,12 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     # Lists and actions
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """A column that says the same in every row says nothing."""
+        columns = super().get_list_display(request)
+        has_one = len(roles_in(request)) < 2
+        return [name for name in columns if name != "tenant" or not has_one]
+
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [self._own_choices(one) for one in super().get_list_filter(request)]
 
