@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from ai_triage.kinds import Decision, EmailType, Tone, Urgency
 
 DECISIONS = [(Decision.RESPOND, _("respond")), (Decision.IGNORE, _("ignore"))]
 EMAIL_TYPES = [
     (EmailType.QUESTION, _("question")),
-    (EmailType.COMPLAINT, _("complaint")),
+    (EmailType.COMPLAINT, pgettext_lazy("type of mail", "complaint")),
     (EmailType.REQUEST, _("request")),
     (EmailType.SPAM, _("spam")),
     (EmailType.NEWSLETTER, _("newsletter")),
