@@ -23,6 +23,8 @@ from sendcraft_project.audit import TENANT
 from tenants.admin_base import roles_in
 from tenants.models import Role
 
+admin.site.index_title = _("Overview")
+admin.site.empty_value_display = "–"
 admin.site.unregister([Authenticator, EmailAddress])  # each person's own, on its page
 admin.site.unregister(LogEntry)
 admin.site.unregister(User)
