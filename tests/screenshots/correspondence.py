@@ -66,7 +66,7 @@ LETTERS = (
             language="en",
             subject="Re: Order A-1046: wrong drill bits, site stops on Friday",
             draft="Hello Liam,\n\nwe are sorry: the wrong box was packed for order A-1046. The "
-            "12 mm bits leave our\nwarehouse today by express and reach you on Thursday before "
+            "12 mm bits leave our warehouse today by express and reach you on Thursday before "
             "noon.\n\nPlease keep the 8 mm bits ready; the same driver takes them back, at no "
             "cost to you.\n\nKind regards\nAliTools",
         ),
@@ -76,7 +76,7 @@ LETTERS = (
         "rui.tavares@obras-do-norte.example",
         "Re: A sua encomenda n.º A-1043 está confirmada",
         "Boa tarde,\n\na encomenda A-1043 devia ter chegado ontem e ninguém atende na "
-        "transportadora.\nA betoneira faz falta amanhã às 8h.\n\nRui Tavares",
+        "transportadora. A betoneira faz falta amanhã às 8h.\n\nRui Tavares",
         1.6,
         verdict(
             "complaint",
@@ -85,7 +85,7 @@ LETTERS = (
             confidence=0.88,
             subject="Re: A sua encomenda n.º A-1043 está confirmada",
             draft="Boa tarde, Rui,\n\nlamentamos o atraso. Estamos a confirmar com a "
-            "transportadora e ligamos-lhe ainda hoje\ncom a hora de entrega.\n\nA equipa AliTools",
+            "transportadora e ligamos-lhe ainda hoje com a hora de entrega.\n\nA equipa AliTools",
         ),
         answers="A-1043",
     ),
@@ -94,7 +94,7 @@ LETTERS = (
         "ines.carvalho@carpintaria-lima.example",
         "Preço para 40 serras circulares",
         "Bom dia,\n\nqueremos equipar duas oficinas. Que preço fazem para 40 serras circulares "
-        "de 190 mm,\ncom entrega em setembro?\n\nObrigada\nInês Carvalho",
+        "de 190 mm, com entrega em setembro?\n\nObrigada\nInês Carvalho",
         5.2,
         verdict(
             "request",
@@ -103,7 +103,7 @@ LETTERS = (
             confidence=0.94,
             subject="Re: Preço para 40 serras circulares",
             draft="Bom dia, Inês,\n\nobrigado pelo pedido. Para 40 unidades temos condições "
-            "especiais; a nossa equipa comercial\nenvia-lhe a proposta ainda hoje.\n\nAliTools",
+            "especiais; a nossa equipa comercial envia-lhe a proposta ainda hoje.\n\nAliTools",
         ),
     ),
     Letter(
@@ -127,7 +127,7 @@ LETTERS = (
         "manutencao@hotel-miramar.example",
         "Garantia do berbequim",
         "Bom dia,\n\no berbequim comprado em março deixou de carregar. Ainda está na garantia? "
-        "Ou talvez seja\na bateria, não sabemos.\n\nManutenção do Hotel Miramar",
+        "Ou talvez seja a bateria, não sabemos.\n\nManutenção do Hotel Miramar",
         9.8,
         verdict(
             "question",
@@ -136,7 +136,7 @@ LETTERS = (
             confidence=0.62,
             subject="Re: Garantia do berbequim",
             draft="Bom dia,\n\na garantia é de três anos. Diga-nos por favor o número da "
-            "encomenda e envie uma fotografia\nda etiqueta.\n\nAliTools",
+            "encomenda e envie uma fotografia da etiqueta.\n\nAliTools",
         ),
     ),
     Letter(

@@ -206,6 +206,7 @@ def write_reviews() -> None:
             reviewed_at=at - back + 25 * MINUTE,
             reviewed_by="rita",
         )
+        TriageResult.objects.filter(pk=result.pk).update(created_at=at - back)
         is_wrong = chance.random() < (0.05 if is_b else 0.2)
         said = {"email_type": "other"} if is_wrong else {}
         action = Action.CORRECTED if is_wrong else Action.APPROVED
@@ -236,37 +237,56 @@ def settle(begun: str) -> None:
     played = EmailLog.objects.filter(queued_at__gte=datetime.fromisoformat(begun))
     midnight = bounds(day_of(at, zone=shop().zone), zone=shop().zone)[0]
     span = min(5 * HOUR, (at - midnight) * 0.9)
+    greylisted = list(played.filter(to_address=GONE).values_list("pk", flat=True))
     single = list(played.filter(batch_id=None).order_by("pk"))
+    batch = list(played.exclude(batch_id=None).values_list("pk", flat=True))
     for place, email in enumerate(single):
         put_back(EmailLog.objects.filter(pk=email.pk), span * (1 - (place + 1) / len(single)))
-    put_back(played.exclude(batch_id=None), span)
-    greylisted = EmailEvent.objects.filter(email__in=played, email__to_address=GONE).order_by("pk")
-    for email in played.filter(to_address=GONE):
-        put_back(EmailLog.objects.filter(pk=email.pk), 6 * MINUTE, events=False)
-        first = list(greylisted.values_list("pk", flat=True)[:2])
-        EmailEvent.objects.filter(pk__in=first).update(at=F("at") - 6 * MINUTE)
-        EmailLog.objects.filter(pk=email.pk).update(failed_at=F("failed_at") + 6 * MINUTE)
+    put_back(EmailLog.objects.filter(pk__in=batch), span)
+    for pk in greylisted:
+        put_back_first_attempt(pk)
+    date_letters(at)
+    date_deliveries(at)
+    rename()
+
+
+def put_back_first_attempt(pk: int) -> None:
+    """Let the greylisted message have come six minutes before its second attempt."""
+    events = EmailEvent.objects.filter(email=pk).order_by("pk")
+    first = list(events.values_list("pk", flat=True)[:2])
+    EmailEvent.objects.filter(pk__in=first).update(at=F("at") - 6 * MINUTE)
+    earlier = {name: F(name) - 6 * MINUTE for name in ("queued_at", "tried_since", "created_at")}
+    EmailLog.objects.filter(pk=pk).update(**earlier)
+
+
+def date_letters(at: datetime) -> None:
     for letter in LETTERS:
         came_at = at - timedelta(hours=letter.hours)
         mine = TriageResult.objects.filter(subject=letter.subject)
         mine.update(received_at=came_at, processed_at=came_at + 2 * SECOND)
-        InboundEmail.objects.filter(subject=letter.subject).update(
-            received_at=came_at, date=came_at
-        )
-    rename()
-    fail_a_delivery(at)
+        mail = InboundEmail.objects.filter(subject=letter.subject)
+        mail.update(received_at=came_at, date=came_at)
 
 
-def put_back(emails: QuerySet[EmailLog], by: timedelta, *, events: bool = True) -> None:
-    """Let the messages, and with ``events`` what was told of them, have happened earlier."""
-    rows: list[QuerySet] = [emails]
-    if events:
-        ids = list(emails.values_list("tracking_id", flat=True))
-        rows += [
-            EmailEvent.objects.filter(email__in=emails),
-            WebhookDelivery.objects.filter(tracking_id__in=ids),
-        ]
-    for each in rows:
+def date_deliveries(at: datetime) -> None:
+    """Let the panel have been down since noon: what it was told waits, the oldest was given up."""
+    waiting = list(WebhookDelivery.objects.exclude(status=DeliveryStatus.DELIVERED).order_by("pk"))
+    for place, delivery in enumerate(waiting):
+        left = len(waiting) - place
+        delivery.created_at = at - left * 41 * MINUTE
+        delivery.next_attempt_at = at + (7 + 3 * place) * MINUTE
+        delivery.attempts = 2 + left // 2
+        delivery.response_status, delivery.error = 503, "HTTP 503"
+        delivery.save()
+    lost = WebhookDelivery.objects.filter(type="email.complained")
+    lost.update(status=DeliveryStatus.FAILED, attempts=14, response_status=500, error="HTTP 500")
+
+
+def put_back(emails: QuerySet[EmailLog], by: timedelta) -> None:
+    """Let the messages, and what was told of them, have happened earlier."""
+    ids = list(emails.values_list("tracking_id", flat=True))
+    told = WebhookDelivery.objects.filter(tracking_id__in=ids)
+    for each in (emails, EmailEvent.objects.filter(email__in=emails), told):
         each.update(**{name: F(name) - by for name in TIMES[each.model]})
 
 
@@ -283,15 +303,6 @@ def rename() -> None:
         path = "erp" if "ERP" in endpoint.description else "painel"
         endpoint.url = f"https://{path}.alitools.pt/hooks/sendcraft"
         endpoint.save(update_fields=["url"])
-
-
-def fail_a_delivery(at: datetime) -> None:
-    """Let one telling have been given up after its three days."""
-    late = WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING).order_by("pk").first()
-    if late is not None:
-        late.status, late.attempts, late.next_attempt_at = DeliveryStatus.FAILED, 14, None
-        late.created_at = at - timedelta(days=3, hours=2)
-        late.save()
 
 
 # The DNS
