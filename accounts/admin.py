@@ -201,6 +201,15 @@ class AccountAdmin(TenantAdmin):
         ),
     ]
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Leave the passwords out for who may only look: what is no form field shows its value."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [
+            (title, {"fields": [name for name in options["fields"] if name not in rules.SECRETS]})
+            for title, options in self.fieldsets
+        ]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*self.readonly_fields, *(rules.FIXED if obj is not None else ())]
 

@@ -126,6 +126,17 @@ def test_passwords_are_never_shown_and_stay_when_left_empty(admin, account):
     assert (account.display_name, account.smtp_password) == ("Shop", PASSWORD)
 
 
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
+def test_who_may_only_look_sees_no_password(tenant, account, role):
+    services.update_account(account, changes={"imap_password": "canary-imap"})
+
+    page = staff(tenant, role).get(change_page(account)).content.decode()
+
+    assert "orders@shop.test" in page
+    assert PASSWORD not in page
+    assert "canary-imap" not in page
+
+
 def test_a_wrong_form_does_not_send_the_password_back(admin, account):
     response = admin.post(change_page(account), entered(smtp_password="canary-9", smtp_port=0))
 
