@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -19,7 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from accounts import rules, services
+from accounts import last_try, rules, services
+from accounts.last_try import LastTry
 from accounts.models import EmailAccount
 from accounts.presets import PRESETS
 from common.errors import Conflict, Refused, RefusedTogether
@@ -58,6 +59,16 @@ def stages_of(result: ProbeResult, *, account: EmailAccount) -> Iterator[dict[st
         yield {"name": name, "state": state, "word": WORDS[state]}
         if state == "failed":
             state = "open"
+
+
+def shown_try(last: LastTry, *, account: EmailAccount) -> dict[str, Any]:
+    """Return what the page shows of the last test or refusal."""
+    arrows = {"C": ">", "S": "<"}
+    return {
+        "last": last,
+        "stages": list(stages_of(last.result, account=account)),
+        "dialogue": [f"{arrows[who]} {line}" for who, line in last.result.dialogue],
+    }
 
 
 def password_field(label: Any) -> forms.CharField:
@@ -138,6 +149,7 @@ class AccountAdmin(TenantAdmin):
     change_form_outer_before_template = "admin/accounts/emailaccount/connection.html"
 
     class Media:
+        css: ClassVar = {"all": ["accounts/account.css"]}
         js = ("accounts/presets.js",)
 
     fieldsets = [
@@ -289,15 +301,30 @@ class AccountAdmin(TenantAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         account: EmailAccount | None = kwargs.get("obj")
-        context["may_switch"] = account and self.has_admin_permission(request, account)
-        if context["may_switch"] or account is None:
+        may = account is None or self.has_admin_permission(request, account)
+        if may:
             context["presets"] = PRESETS
             context["preset_values"] = [preset.values() for preset in PRESETS]
-        context["switches"] = [
-            (name, getattr(self, name).short_description) for name in self.actions
-        ]
+        if account is not None:
+            context["switches"] = list(self._switches(account)) if may else []
+            context["may_pause"] = may and account.paused_at is None
+            if last := last_try.of(account):
+                context["tried"] = shown_try(last, account=account)
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
+
+    def _switches(self, account: EmailAccount) -> Iterator[tuple[str, Any]]:
+        """Yield the actions that would change something now; to pause has a form of its own."""
+        applies = {
+            "activate": not account.is_active,
+            "deactivate": account.is_active,
+            "pause": False,
+            "resume": account.paused_at is not None,
+            "make_default": not account.is_default,
+        }
+        for name in self.actions:
+            if applies.get(name, True):
+                yield name, getattr(self, name).short_description
 
     @method_decorator(require_POST)
     def switch_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
@@ -309,7 +336,8 @@ class AccountAdmin(TenantAdmin):
             raise PermissionDenied
         if action == "test_connection" and request.headers.get("HX-Request"):
             result = services.test_and_resume(account)
-            shown = {"result": result, "stages": list(stages_of(result, account=account))}
+            last = LastTry(result, at=timezone.now(), is_test=True)
+            shown = {"tried": shown_try(last, account=account)}
             answer = render(request, "admin/accounts/emailaccount/test_result.html", shown)
             if result.ok and account.paused_at is not None:
                 answer["HX-Refresh"] = "true"  # the pause is over
@@ -343,6 +371,8 @@ class AccountAdmin(TenantAdmin):
     def pause(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
         """Hold the mail; the reason names who did it, for colleagues and the API's clients."""
         reason = _("Paused by %(user)s.") % {"user": request.user.get_username()}
+        if given := " ".join(request.POST.get("reason", "").split()):
+            reason = f"{reason} {given}"
         verb = partial(services.pause, reason=reason, at=timezone.now())
         self._each(request, rows, verb, done=_("%(account)s is paused."))
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts import rules
+from accounts import last_try, rules
 from accounts.models import PAUSE_COLUMNS, EmailAccount
 from common import network
 from common.deletion import delete_unless_used
@@ -82,10 +82,16 @@ def test_account(  # a verb, no test
     *,
     policy: NetworkPolicy | None = None,  # noqa: PT028
 ) -> ProbeResult:
-    """Connect, sign in and leave; say how far that got.
+    """Connect, sign in and leave; say how far that got, and remember it for the account's page.
 
-    Writes nothing and takes up to 20 seconds, so call it outside of transactions.
+    Takes up to 20 seconds, so call it outside of transactions.
     """
+    result = _tested(account, policy=policy or network.default_policy())
+    last_try.keep(account, result, is_test=True)
+    return result
+
+
+def _tested(account: EmailAccount, *, policy: NetworkPolicy) -> ProbeResult:
     try:
         server = connection_of(account)
     except SecretUnreadable as error:
@@ -97,7 +103,7 @@ def test_account(  # a verb, no test
             latency_ms=0,
             code=error.code,
         )
-    return probe(server, policy=policy or network.default_policy())
+    return probe(server, policy=policy)
 
 
 def test_and_resume(account: EmailAccount) -> ProbeResult:

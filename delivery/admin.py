@@ -23,6 +23,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action
 
 from delivery import suppression_lists
+from delivery.account_pages import AccountPages
 from delivery.compose_pages import ComposePages
 from delivery.message_pages import MessagePages
 from delivery.models import SendBatch, SendingQueue, Suppression, SuppressionQuerySet
@@ -176,7 +177,7 @@ def _user(request: HttpRequest) -> User | None:
 
 
 @admin.register(SendBatch)
-class SendBatchAdmin(ComposePages, TemplateTests, MessagePages):
+class SendBatchAdmin(AccountPages, ComposePages, TemplateTests, MessagePages):
     """What bulk requests came to."""
 
     change_role = None

@@ -207,6 +207,7 @@ class Lane:
         if error.code == "refused_by_server" and error.stage is Stage.CONNECT:
             return await self._wait_with_all(email, reason=str(error))
         await in_thread(self._ledger.pause, str(error))
+        await in_thread(self._ledger.keep_dialogue, error)
         await in_thread(self._ledger.release, [email])
         return False
 

@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from django.db import close_old_connections, transaction
 from django.db.models import F
 
+from accounts import last_try
 from accounts.models import EmailAccount
 from accounts.services import connection_settings
 from common.clock import DatabaseClock
 from common.errors import Refused
 from common.keyring import SecretUnreadable
-from common.smtp import Envelope
+from common.smtp import AccountError, Envelope, ProbeResult
 from delivery import building, limits, outcomes, recording, slots
 from delivery.contents import Contents
 from delivery.dkim import Signer
@@ -221,6 +222,10 @@ class Ledger:
         if now and now.is_active and connection_settings(now) == connection_settings(self.account):
             now.pause(reason, at=self.now())
             logger.warning("account paused", extra={"account": now.pk, "reason": reason})
+
+    def keep_dialogue(self, error: AccountError) -> None:
+        """Remember what was said until the server refused the account; no message's event does."""
+        last_try.keep(self.account, ProbeResult.failed(error), is_test=False)
 
     def refuse_sender(self, reason: str) -> None:
         """Stop where the server takes nothing from this sender.

@@ -60,6 +60,29 @@ class Permits:
     wait: Wait | None = None
 
 
+class Source(StrEnum):
+    """Whose limit it is."""
+
+    OWN = "own"
+    LEARNED = "learned"
+    WARM_UP = "warm_up"
+
+
+@dataclass(frozen=True)
+class Use:
+    """How much of one limit is used in the window that ends at ``until``."""
+
+    source: Source
+    window: Window
+    limit: int
+    used: int
+    until: datetime
+
+    @property
+    def left(self) -> int:
+        return max(self.limit - self.used, 0)
+
+
 def make_counters(account: EmailAccount) -> None:
     """Make a limited account's row, in a transaction before the one that locks it.
 
@@ -115,6 +138,22 @@ def waiting(account: EmailAccount, *, at: datetime) -> Wait | None:
     return _wait(account, usage, at=at)
 
 
+def uses(account: EmailAccount, *, at: datetime) -> list[Use]:
+    """Return every limit that the account has now, and how much of it is used."""
+    usage, zone = usage_of(account) or AccountUsage(), account.tenant.zone
+    _roll(usage, zone=zone, at=at)
+    return [
+        Use(
+            source=source,
+            window=window,
+            limit=limit,
+            used=_used(usage, window),
+            until=ends(window, since=_since(usage, window) or at, zone=zone),
+        )
+        for source, window, limit in _limits(account, usage, at=at)
+    ]
+
+
 def usage_of(account: EmailAccount) -> AccountUsage | None:
     """Return the account's counters, None before the first were needed."""
     try:
@@ -134,15 +173,26 @@ def caps(
     account: EmailAccount, usage: AccountUsage, *, at: datetime
 ) -> Iterator[tuple[Window, int]]:
     """Yield the limit of each window that has one: what staff set, learned and warms up."""
+    least: dict[Window, int] = {}
+    for _source, window, limit in _limits(account, usage, at=at):
+        least[window] = min(limit, least.get(window, limit))
+    yield from least.items()
+
+
+def _limits(
+    account: EmailAccount, usage: AccountUsage, *, at: datetime
+) -> Iterator[tuple[Source, Window, int]]:
     slow = usage.slow_per_minute
     learned = {} if slow is None else {Window.SECOND: math.ceil(slow / 60), Window.MINUTE: slow}
-    warmup = warmup_limit(account, usage, at=at)
     for window in Window:
-        known = [getattr(account, f"limit_per_{window}"), learned.get(window)]
-        if window is Window.DAY:
-            known.append(warmup)
-        if limits := [limit for limit in known if limit is not None]:
-            yield window, min(limits)
+        own = getattr(account, f"limit_per_{window}")
+        if own is not None:
+            yield Source.OWN, window, own
+        if window in learned:
+            yield Source.LEARNED, window, learned[window]
+    warmup = warmup_limit(account, usage, at=at)
+    if warmup is not None:
+        yield Source.WARM_UP, Window.DAY, warmup
 
 
 def warmup_limit(account: EmailAccount, usage: AccountUsage, *, at: datetime) -> int | None:

@@ -31,8 +31,13 @@ def take_some(
 
     Other workers want some.
     """
-    free = account.max_connections - _held(account, at=at).count()
+    free = account.max_connections - held(account, at=at)
     return _take(account, min((free + 1) // 2, most), token=token, until=until, at=at)
+
+
+def held(account: EmailAccount, *, at: datetime) -> int:
+    """Return how many of the account's connections are held."""
+    return _held(account, at=at).count()
 
 
 def keep(account: EmailAccount, *, token: str, kept: str, until: datetime, at: datetime) -> bool:

@@ -10,6 +10,7 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import services
 from accounts.models import EmailAccount
@@ -197,6 +198,92 @@ def test_a_test_in_place_shows_each_stage(admin, account):
     assert "connected (failed)" in shown
     assert "signed in (not reached)" in shown
     assert "refused the connection" in shown
+
+
+def test_a_failed_tests_dialogue_is_still_there_later_and_for_colleagues(admin, tenant, account):
+    switch = f"{LIST}{account.pk}/switch/test_connection"
+    with ScriptedServer(users={"orders": "another"}) as server:
+        services.update_account(
+            account,
+            changes={"smtp_server": server.host, "smtp_port": server.port, "use_tls": False},
+        )
+        in_place = admin.post(switch, headers={"HX-Request": "true"}).content.decode()
+
+    for client in (admin, staff(tenant, Role.VIEWER)):
+        later = client.get(change_page(account)).content.decode()
+        assert "signed in <span" in later
+        assert "&gt; AUTH PLAIN ***" in later
+        assert "&lt; 535 5.7.8\n" in later
+        assert "only the codes are shown" in later
+        assert PASSWORD not in later
+    assert "&gt; AUTH PLAIN ***" in in_place
+
+    admin.post(change_page(account), entered(smtp_port=2525))
+    assert "AUTH PLAIN" not in admin.get(change_page(account)).content.decode()
+
+
+def test_a_passed_test_takes_the_place_of_a_failed_one(admin, account):
+    with ScriptedServer(users={"orders": PASSWORD}) as server:
+        given = {"smtp_server": server.host, "smtp_port": server.port, "use_tls": False}
+        services.update_account(account, changes=given)
+        server.on("AUTH", "535 5.7.8 no")
+        run(admin, "test_connection", account)
+        run(admin, "test_connection", account)
+
+    page = admin.get(change_page(account)).content.decode()
+
+    assert "The server takes mail of this account" in page
+    assert "AUTH PLAIN" not in page.replace("AUTH PLAIN LOGIN", "")
+
+
+def test_without_the_cache_the_page_and_the_test_work(admin, account, settings):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "common.cache.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1/0",
+        }
+    }
+
+    answer = admin.post(
+        f"{LIST}{account.pk}/switch/test_connection", headers={"HX-Request": "true"}
+    )
+
+    assert "name found" in answer.content.decode()
+    assert "name found" not in admin.get(change_page(account)).content.decode()
+
+
+def switches(client: Client, account: EmailAccount) -> set[str]:
+    """The actions whose buttons the account's page shows."""
+    page = client.get(change_page(account)).content.decode()
+    return set(re.findall(rf'action="{LIST}{account.pk}/switch/([a-z_]+)"', page))
+
+
+def test_only_buttons_that_would_change_something_are_shown(admin, account):
+    assert switches(admin, account) == {"test_connection", "activate", "pause", "make_default"}
+
+    EmailAccount.objects.update(
+        is_active=True,
+        paused_at="2026-01-01T10:00Z",
+        paused_reason="535",
+        default_for=account.tenant,
+    )
+
+    assert switches(admin, account) == {"test_connection", "deactivate", "resume"}
+
+
+def test_who_pauses_an_account_says_why_and_the_page_says_how_it_ends(admin, account):
+    admin.post(f"{LIST}{account.pk}/switch/pause", {"reason": " the quota is \n used up "})
+
+    account.refresh_from_db()
+    assert account.paused_reason == "Paused by admin-shop. the quota is used up"
+    page = admin.get(change_page(account)).content.decode()
+    assert "Paused by admin-shop. the quota is used up" in page
+    assert "It goes on when somebody resumes it." in page
+
+    admin.post(f"{LIST}{account.pk}/switch/resume")
+    account.refresh_from_db()
+    account.pause("535 5.7.8 wrong password", at=timezone.now())
+    assert "It goes on after a passed test." in admin.get(change_page(account)).content.decode()
 
 
 def test_the_usual_providers_are_offered_to_who_may_change_and_nobody_else(admin, tenant, account):

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from common.errors import PermanentError, TransientError
 from common.smtp.reply import Reply
+from common.smtp.transcript import Lines
 
 
 class Stage(StrEnum):
@@ -19,7 +20,10 @@ class Stage(StrEnum):
 
 
 class AccountError(PermanentError):
-    """The account's own settings or credentials don't work, whoever the recipient is."""
+    """The account's own settings or credentials don't work, whoever the recipient is.
+
+    ``is_quotable`` says that the server is a public one, whose words may be shown to anybody.
+    """
 
     code = "account_error"
 
@@ -38,11 +42,15 @@ class AccountError(PermanentError):
             enhanced_code=reply.enhanced_code if reply else None,
         )
         self.stage = stage
-        self.transcript: tuple[tuple[str, str], ...] = ()
+        self.transcript: Lines = ()
+        self.is_quotable = False
 
 
 class ConnectionFailed(TransientError):
-    """The session could not be opened, or was lost before any data went out."""
+    """The session could not be opened, or was lost before any data went out.
+
+    ``is_quotable`` as in :class:`AccountError`.
+    """
 
     code = "connection_failed"
 
@@ -53,7 +61,8 @@ class ConnectionFailed(TransientError):
             enhanced_code=reply.enhanced_code if reply else None,
         )
         self.stage = stage
-        self.transcript: tuple[tuple[str, str], ...] = ()
+        self.transcript: Lines = ()
+        self.is_quotable = False
 
 
 class WireError(Exception):

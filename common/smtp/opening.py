@@ -281,6 +281,7 @@ class _Opening:
     def _close(self, error: AccountError | ConnectionFailed) -> AccountError | ConnectionFailed:
         if self._dialogue is not None:
             error.transcript = self._dialogue.transcript.lines
+            error.is_quotable = self._quotes_server
             self._dialogue.close()
         return error
 

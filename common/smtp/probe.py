@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from common.network import NetworkPolicy
 from common.smtp.errors import AccountError, ConnectionFailed, Stage
 from common.smtp.opening import SMTPServer, Timeouts, open_session
+from common.smtp.transcript import Lines, codes_alone
 
 _TIMEOUTS = Timeouts(opening=15)
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How far a try-out got; ``code`` is empty where ``ok``, else the error's stable code."""
+    """How far a try-out got; ``code`` is empty where ``ok``, else the error's stable code.
+
+    ``dialogue`` is what was said until it failed, secrets masked; ``is_masked``: of a server of
+    the private network the codes alone.
+    """
 
     ok: bool
     stage: Stage
@@ -24,6 +29,23 @@ class ProbeResult:
     capabilities: tuple[str, ...]
     latency_ms: int
     code: str = ""
+    dialogue: Lines = ()
+    is_masked: bool = False
+
+    @classmethod
+    def failed(cls, error: AccountError | ConnectionFailed, *, latency_ms: int = 0) -> ProbeResult:
+        """Return the result of a connection that ``error`` ended."""
+        lines = error.transcript
+        return cls(
+            ok=False,
+            stage=error.stage,
+            detail=error.detail,
+            capabilities=(),
+            latency_ms=latency_ms,
+            code=error.code,
+            dialogue=lines if error.is_quotable else codes_alone(lines),
+            is_masked=bool(lines) and not error.is_quotable,
+        )
 
 
 def probe(
@@ -43,14 +65,7 @@ def probe(
             _visit(server, policy=policy, timeouts=timeouts, tls_context=tls_context)
         )
     except (AccountError, ConnectionFailed) as error:
-        return ProbeResult(
-            ok=False,
-            stage=error.stage,
-            detail=error.detail,
-            capabilities=(),
-            latency_ms=_milliseconds_since(start),
-            code=error.code,
-        )
+        return ProbeResult.failed(error, latency_ms=_milliseconds_since(start))
     return ProbeResult(
         ok=True,
         stage=Stage.READY,

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 from common.smtp.reply import printable
 
 MAX_LINES = 200
 MAX_LENGTH = 500
+_CODES = re.compile(r"[2-5][0-9]{2}(?:[ -][245]\.[0-9]{1,3}\.[0-9]{1,3}(?= |$))?")
+
+Line = tuple[str, str]
+Lines = tuple[Line, ...]
 
 
 class Transcript:
     """A bounded list of ``(direction, line)``; directions are ``C`` for us and ``S`` for them."""
 
     def __init__(self) -> None:
-        self._lines: list[tuple[str, str]] = []
+        self._lines: list[Line] = []
 
     @property
-    def lines(self) -> tuple[tuple[str, str], ...]:
+    def lines(self) -> Lines:
         return tuple(self._lines)
 
     def sent(self, commands: bytes) -> None:
@@ -30,3 +36,13 @@ class Transcript:
     def _add(self, direction: str, line: str) -> None:
         if len(self._lines) < MAX_LINES:
             self._lines.append((direction, line[:MAX_LENGTH]))
+
+
+def codes_alone(lines: Lines) -> Lines:
+    """Return the dialogue with nothing of the server's replies but their codes."""
+    return tuple(_codes_of(who, line) for who, line in lines)
+
+
+def _codes_of(who: str, line: str) -> Line:
+    found = _CODES.match(line) if who == "S" else None
+    return who, found[0] if found else line

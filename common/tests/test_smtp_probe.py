@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from common.network import NetworkPolicy
-from common.smtp import SMTPServer, Stage, Timeouts, probe
+from common.smtp import AccountError, ProbeResult, SMTPServer, Stage, Timeouts, probe
 from common.tests.smtp_server import HANG, ScriptedServer
 
 PRIVATE = NetworkPolicy(allow_private=True)
@@ -51,3 +51,25 @@ def test_a_silent_server_is_given_up():
 
     assert (result.ok, result.stage) == (False, Stage.CONNECT)
     assert time.monotonic() - start < 5
+
+
+def test_a_failure_shows_what_was_said_without_the_password_or_private_words():
+    with ScriptedServer(users={"anna": "right"}) as server:
+        server.on("AUTH", "535-5.7.8 you gave wrong-one\r\n535 5.7.8 in the intranet")
+        result = probe(settings(server, username="anna", password="wrong-one"), policy=PRIVATE)
+
+    assert ("C", "AUTH PLAIN ***") in result.dialogue
+    assert result.dialogue[-2:] == (("S", "535-5.7.8"), ("S", "535 5.7.8"))
+    assert result.is_masked
+    assert "intranet" not in repr(result)
+    assert "wrong-one" not in repr(result)
+
+
+def test_a_public_servers_own_words_are_shown():
+    refusal = AccountError("no", stage=Stage.AUTH)
+    refusal.transcript, refusal.is_quotable = (("S", "535 5.7.8 Application password?"),), True
+
+    result = ProbeResult.failed(refusal)
+
+    assert result.dialogue == (("S", "535 5.7.8 Application password?"),)
+    assert not result.is_masked
