@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmailAccount
 from ai_triage import trouble
+from ai_triage.trouble import Notice
 from delivery.status import AccountQueue, why_held
 from inbox.models import Mailbox
 from tenants.models import Role, Tenant
-from tenants.roles import reaches
+from tenants.roles import LEAST_ROLE, Verb, reaches
 from webhooks.models import WebhookEndpoint
 
 Text = str | Promise
@@ -31,9 +32,10 @@ class Trouble:
     """``name`` in ``tenant`` is in trouble, because of ``text``; ``page`` explains.
 
     ``verb`` names what may be done about it: at ``address``, by POST, or on the page where that
-    is empty.
+    is empty. ``id`` stays the same while the trouble does, whatever else there is.
     """
 
+    id: str
     tenant: str
     name: str
     text: Text
@@ -59,7 +61,7 @@ def troubles(
             if account.paused_at is None and (reason := why_held(account))
         ),
         *(_unread(mailbox, roles=roles) for mailbox in failing_mailboxes(tenants)),
-        *(Trouble("", "", notice) for notice in trouble.notices(tenants)),
+        *(_of_triage(notice, roles=roles) for notice in trouble.notices(tenants)),
         *(_off(webhook, roles=roles) for webhook in switched_off_webhooks(tenants)),
     ]
 
@@ -96,37 +98,66 @@ def _held(account: EmailAccount, *, reason: str, roles: Mapping[int, Role]) -> T
     if not account.is_active:
         verb = _("Activate, after a test")
         return _of_account(account, text, verb=verb, action="activate", roles=roles)
+    tenant = account.domain.tenant
     if not account.domain.is_active:
         page = reverse("admin:domains_domain_change", args=[account.domain_id])
-        name = account.domain.tenant.name
-        return Trouble(name, account.email_address, text, page=page, verb=_("Open the domain"))
+        return _about(account, text, page=page, verb=_("Open the domain"))
+    if not tenant.is_active:
+        page = reverse("admin:tenants_tenant_change", args=[tenant.pk])
+        return _about(account, text, page=page, verb=_("Open the tenant"))
     return _of_account(account, text, verb=_("Test again"), action="test_connection", roles=roles)
 
 
 def _of_account(
     account: EmailAccount, text: Text, *, verb: Text, action: str, roles: Mapping[int, Role]
 ) -> Trouble:
-    tenant = account.domain.tenant
-    may = reaches(roles.get(tenant.pk), Role.ADMIN)
+    may = reaches(roles.get(account.domain.tenant_id), Role.ADMIN)
     page = reverse("admin:accounts_emailaccount_change", args=[account.pk])
     address = reverse("admin:accounts_emailaccount_switch", args=[account.pk, action])
-    return Trouble(
-        tenant.name,
-        account.email_address,
-        text,
-        page=page,
-        verb=verb if may else EXPLAIN,
-        address=address if may else "",
-    )
+    if not may:
+        return _about(account, text, page=page, verb=EXPLAIN)
+    return _about(account, text, page=page, verb=verb, address=address)
 
 
 def _unread(mailbox: Mailbox, *, roles: Mapping[int, Role]) -> Trouble:
     account = mailbox.account
-    tenant = account.domain.tenant
     text = _("Its mailbox can't be read: %(reason)s") % {"reason": mailbox.error}
     page = reverse("admin:accounts_emailaccount_change", args=[account.pk])
-    verb = _("Mend the settings") if reaches(roles.get(tenant.pk), Role.ADMIN) else EXPLAIN
-    return Trouble(tenant.name, account.email_address, text, page=page, verb=verb)
+    may = reaches(roles.get(account.domain.tenant_id), Role.ADMIN)
+    verb = _("Mend the settings") if may else EXPLAIN
+    return _about(account, text, page=page, verb=verb, kind="reading")
+
+
+def _about(
+    account: EmailAccount,
+    text: Text,
+    *,
+    page: str,
+    verb: Text,
+    address: str = "",
+    kind: str = "sending",
+) -> Trouble:
+    return Trouble(
+        f"trouble-{kind}-{account.pk}",
+        account.domain.tenant.name,
+        account.email_address,
+        text,
+        page=page,
+        verb=verb,
+        address=address,
+    )
+
+
+def _of_triage(notice: Notice, *, roles: Mapping[int, Role]) -> Trouble:
+    """Lead to the limit; what holds up everybody only the mail that waits can show."""
+    if notice.tenant is None or notice.settings is None:
+        page = reverse("admin:ai_triage_triageresult_changelist") + "?state=open"
+        verb, key = _("See what waits"), notice.name
+    else:
+        page = reverse("admin:ai_triage_triagesettings_change", args=[notice.settings])
+        may = reaches(roles.get(notice.tenant), LEAST_ROLE[Verb.MANAGE_TRIAGE])
+        verb, key = (_("Change the limit") if may else EXPLAIN), str(notice.tenant)
+    return Trouble(f"trouble-triage-{key}", "", "", notice.text, page=page, verb=verb)
 
 
 def _off(webhook: WebhookEndpoint, *, roles: Mapping[int, Role]) -> Trouble:
@@ -134,4 +165,5 @@ def _off(webhook: WebhookEndpoint, *, roles: Mapping[int, Role]) -> Trouble:
     text = _("Switched off: %(reason)s. What waits is sent when it is on again.") % said
     page = reverse("admin:webhooks_webhookendpoint_change", args=[webhook.pk])
     verb = _("Switch on") if reaches(roles.get(webhook.tenant_id), Role.ADMIN) else EXPLAIN
-    return Trouble(webhook.tenant.name, str(webhook), text, page=page, verb=verb)
+    name = f"trouble-webhook-{webhook.pk}"
+    return Trouble(name, webhook.tenant.name, str(webhook), text, page=page, verb=verb)

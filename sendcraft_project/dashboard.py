@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.contrib import admin
 from django.db.models import Q, Sum
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from accounts.models import EmailAccount
 from ai_triage.admin import queue
@@ -58,20 +62,55 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     tenant = chosen(tenants, request=request)
     at = DatabaseClock().now()
-    days = last_days(tenant, at=at)
+    last = day_of(at, zone=tenant.zone)
+    freshen(tenant, first=last, last=last, at=at, most=AT_ONCE)
+    days = last_days(tenant, number=DAYS, at=at)
+    return context | {
+        "compose": compose_address(tenant, request=request),
+        "first_day": shown_day(days[0]),
+        **drawn(days),
+        **moving(tenant, tenants=tenants, days=days, request=request, at=at),
+    }
+
+
+@never_cache
+@require_safe
+def parts(request: HttpRequest) -> HttpResponse:
+    """Answer what moves on the start page, to take the place of what it shows.
+
+    An ended session is a 401, not the way to the form to sign in, which would be shown as a part.
+    """
+    if not admin.site.has_permission(request):
+        return HttpResponse(status=401)
+    tenants = list(tenants_of(request.user).order_by("name"))
+    tenant = named(tenants, request.GET.get("tenant", ""))
+    at = DatabaseClock().now()
+    days = last_days(tenant, number=2 * WEEK, at=at)
+    context = moving(tenant, tenants=tenants, days=days, request=request, at=at)
+    headers = {"X-Start-Page": "parts"}
+    return TemplateResponse(request, "admin/parts.html", context, headers=headers)
+
+
+def moving(
+    tenant: Tenant,
+    *,
+    tenants: Sequence[Tenant],
+    days: Sequence[Group],
+    request: HttpRequest,
+    at: datetime,
+) -> dict[str, Any]:
+    """Return what changes while the page is open."""
     accounts = first_accounts(tenant)
     queues = account_queues(at=at, accounts=accounts, reach=NEAR, with_speed=False)
     roles = roles_in(request)
-    return context | {
+    return {
         "tenant": tenant,
         "tenants": tenants if len(tenants) > 1 else [],
-        "compose": compose_address(tenant, request=request),
+        "shown_at": at,
         "checklists": checklist.unfinished([tenant], request=request),
         "troubles": troubles(tenants, queues=queues, accounts=accounts, roles=roles),
         "cards": cards(days, figures=figures_address(tenant, request=request)),
         "figures_url": figures_address(tenant, request=request),
-        "first_day": shown_day(days[0]),
-        **drawn(days),
         **waiting(queues),
         "queues_url": list_address("delivery.SendingQueue", request=request),
         "triage": triage(tenant, request=request),
@@ -81,13 +120,19 @@ def today(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def chosen(tenants: Sequence[Tenant], *, request: HttpRequest) -> Tenant:
     """Return the tenant that the request names, else the one of last time, else the first."""
-    known = {str(tenant.pk): tenant for tenant in tenants}
     if wanted := request.GET.get("tenant"):
-        if wanted not in known:
-            raise Http404
+        found = named(tenants, wanted)
         request.session[CHOSEN] = wanted
-        return known[wanted]
+        return found
+    known = {str(tenant.pk): tenant for tenant in tenants}
     return known.get(request.session.get(CHOSEN, ""), tenants[0])
+
+
+def named(tenants: Sequence[Tenant], wanted: str) -> Tenant:
+    found = next((tenant for tenant in tenants if str(tenant.pk) == wanted), None)
+    if found is None:
+        raise Http404
+    return found
 
 
 def compose_address(tenant: Tenant, *, request: HttpRequest) -> str:
@@ -101,11 +146,10 @@ def compose_address(tenant: Tenant, *, request: HttpRequest) -> str:
 # Figures
 
 
-def last_days(tenant: Tenant, *, at: datetime) -> list[Group]:
-    """Return the figures of the last days, today's at the end counted as late as is cheap."""
+def last_days(tenant: Tenant, *, number: int, at: datetime) -> list[Group]:
+    """Return the figures of so many last days, today's at the end, as they are counted by now."""
     last = day_of(at, zone=tenant.zone)
-    freshen(tenant, first=last, last=last, at=at, most=AT_ONCE)
-    return days_of(tenant, mode=Mode.LIVE, first=last - timedelta(days=DAYS - 1), last=last)
+    return days_of(tenant, mode=Mode.LIVE, first=last - timedelta(days=number - 1), last=last)
 
 
 def cards(days: Sequence[Group], *, figures: str | None) -> list[dict[str, Any]]:
@@ -116,6 +160,7 @@ def cards(days: Sequence[Group], *, figures: str | None) -> list[dict[str, Any]]
 def card(name: str, counts: Sequence[int], *, figures: str | None) -> dict[str, Any]:
     week, before = sum(counts[-WEEK:]), sum(counts[-2 * WEEK : -WEEK])
     return {
+        "name": name,
         "title": TITLES[name],
         "value": grouped(counts[-1]),
         "week_ago": grouped(counts[-1 - WEEK]),
@@ -195,6 +240,7 @@ def queue_row(one: AccountQueue) -> dict[str, Any]:
         (pgettext("messages", "to be tried again"), one.retrying),
     ]
     return {
+        "id": one.account_id,
         "account": one.account,
         "page": reverse("admin:accounts_emailaccount_change", args=[one.account_id]),
         "parts": [(name, counted(count)) for name, count in parts if count.number],

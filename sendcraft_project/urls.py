@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from sendcraft_project import health, views
+from sendcraft_project import dashboard, health, views
 from sendcraft_project.metrics import metrics
 
 api: list[URLPattern | URLResolver] = [
@@ -28,6 +28,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("tenants.urls")),
     path("admin/", include("sendcraft_project.signin.urls")),
+    path("admin/start/", dashboard.parts, name="start_parts"),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),
     re_path(r"^api(/.*)?$", views.NotFoundView.as_view()),

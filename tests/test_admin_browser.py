@@ -8,7 +8,7 @@ import re
 import pytest
 from django.contrib import admin
 from django.urls import reverse
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser import DESK, PAYLOADS, PHONE, Canary, Watch, add_superuser, log_in, show
 from tests.installation import Installation
@@ -221,3 +221,38 @@ def links_of_first_message(page: Page, url: str) -> list[str]:
     path = reverse("admin:logs_emaillog_changelist")
     page.goto(url + path)
     return [url + path, *links(page, path)]
+
+
+def test_the_start_page_refreshes_what_moves_and_leaves_the_reader_where_he_is(shop, page):
+    """Kept: the focus, where one reads, the chart; an ended session nests no form to sign in."""
+    page.clock.install()
+    page.goto(f"{shop.url}/admin/")
+    title = page.locator("#start-queues")
+    waiting = title.inner_text()
+    page.evaluate("document.querySelector('svg[role=img]').dataset.mark = 'the same'")
+    page.locator("[id^=start-queue-]").first.focus()
+    focused = page.evaluate("document.activeElement.id")
+    place = page.evaluate("scrollY")
+    message = {"from_account": "orders@shop.test", "to_address": "eva@example.com"}
+    shop.made("/emails/send", message | {"subject": "x", "text": "x"}, status=202)
+
+    with page.expect_response("**/admin/start/**"):
+        page.clock.fast_forward(16_000)
+
+    expect(title).not_to_have_text(waiting)
+    assert page.evaluate("document.activeElement.id") == focused
+    assert page.evaluate("scrollY") == place
+    assert page.get_attribute("svg[role=img]", "data-mark") == "the same"
+
+    page.context.set_offline(True)
+    page.clock.fast_forward(16_000)
+    expect(page.locator("#start-said")).to_contain_text("could not be refreshed")
+    page.context.set_offline(False)
+    page.click("#start-refresh")
+    expect(page.locator("#start-said")).to_have_text("")
+
+    page.context.clear_cookies()
+    page.click("#start-refresh")
+    expect(page.locator("#start-said")).to_contain_text("signed out")
+    assert page.locator("input[name=password]").count() == 0
+    expect(title).to_be_visible()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.html import strip_tags
 
 from accounts.models import EmailAccount
+from ai_triage.errors import ProviderRefused
+from ai_triage.models import TriageSettings
+from ai_triage.providers.registry import breaker_of
 from ai_triage.tests.counted import a_result
 from delivery import backoff
 from inbox.models import Mailbox
@@ -290,7 +295,130 @@ def test_a_webhook_that_was_switched_off_is_told_to_its_tenants_staff(viewer, te
     assert "hooks.other.example" not in page
 
 
+def test_what_rests_triage_leads_to_where_it_is_mended_or_seen(tenant, settings):
+    """A reached cost limit, and a provider that is left alone."""
+    limit = TriageSettings.objects.create(tenant=tenant, daily_cost_limit=1)
+    held = {"status": "queued", "error_code": "cost_limit", "processed_at": None}
+    a_result(tenant, **held, next_attempt_at=timezone.now() + timedelta(hours=1))
+    settings.TRIAGE_PROVIDER = "gemini"
+    refusal = ProviderRefused("The key is refused.")
+    asyncio.run(breaker_of("gemini").failed(refusal))
+    address = f"/admin/ai_triage/triagesettings/{limit.pk}/change/"
+
+    for role, verb in ((Role.VIEWER, "See why"), (Role.ADMIN, "Change the limit")):
+        page = staff(tenant, role).get("/admin/").content.decode()
+        assert re.search(rf'href="{address}">{verb}<', page)
+        assert re.search(r'href="/admin/ai_triage/triageresult/\?state=open">See what waits<', page)
+
+
+# While the page is open
+
+
+def parts(client, tenant) -> str:
+    response = client.get(f"/admin/start/?tenant={tenant.pk}")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_what_moves_is_sent_to_the_places_that_the_page_has_and_the_chart_is_not(viewer, tenant):
+    an_email(tenant)
+    page = viewer.get("/admin/").content.decode()
+    places = re.findall(r'id="([a-z-]+)" hx-swap-oob="innerHTML"', parts(viewer, tenant))
+
+    assert places == ["start-at", "start-needs", "start-cards", "start-waiting"]
+    assert all(f'id="{place}"' in page for place in places)
+    assert f'hx-get="/admin/start/?tenant={tenant.pk}" hx-swap="none"' in page
+    assert "<svg" not in parts(viewer, tenant)
+    assert "<html" not in parts(viewer, tenant)
+
+
+def test_what_moves_is_as_new_as_the_page_would_be(admin, tenant):
+    assert "Nothing waits." in parts(admin, tenant)
+
+    paused(tenant)
+    sent(tenant, 2)
+    an_email(tenant)
+    a_result(tenant, needs_review=True, urgency="high")
+    figures.keep_up(at=timezone.now() + timedelta(seconds=1))  # as beat does
+
+    text = re.sub(r"\s+", " ", strip_tags(parts(admin, tenant)))
+    assert "Paused: its mail waits. 535 wrong password" in text
+    assert "Sent 2 " in text
+    assert "Waiting to be sent: 1" in text
+    assert "Urgency: high 1" in text
+
+
+def test_every_link_and_button_that_is_replaced_has_a_name_of_its_own(admin, tenant, other_tenant):
+    user = Membership.objects.get(tenant=tenant).user
+    Membership.objects.create(tenant=other_tenant, user=user, role=Role.VIEWER)
+    account = paused(tenant)
+    EmailAccount.objects.filter(pk=account.pk).update(reads_mail=True)
+    Mailbox.objects.update_or_create(account=account, defaults={"failures": 3, "error": "LOGIN"})
+    paused(other_tenant)
+    an_email(tenant)
+    a_result(tenant, needs_review=True, urgency="high")
+
+    moved = parts(admin, tenant)
+
+    controls = re.findall(r"<(?:a|button)\s[^>]*>", moved)
+    names = re.findall(r'<(?:a|button)\s[^>]*\bid="([^"]+)"', moved)
+    assert len(names) == len(controls) > 10
+    assert len(set(names)) == len(names)
+
+
+def test_who_is_signed_out_or_no_staff_gets_no_part_and_no_form_to_sign_in(client, viewer, tenant):
+    address = f"/admin/start/?tenant={tenant.pk}"
+    customer = User.objects.create_user("customer")
+
+    viewer.logout()
+    answers = [viewer.get(address), client.get(address)]
+    client.force_login(customer)
+    answers.append(client.get(address))
+
+    assert [(answer.status_code, answer.content) for answer in answers] == [(401, b"")] * 3
+    assert viewer.post(address).status_code == 405
+
+
+@pytest.mark.parametrize("wanted", ["other", "987654", "x", ""])
+def test_a_foreign_tenants_parts_are_as_unknown_as_none(viewer, tenant, other_tenant, wanted):
+    pk = other_tenant.pk if wanted == "other" else wanted
+
+    assert viewer.get(f"/admin/start/?tenant={pk}").status_code == 404
+
+
+def test_a_page_that_refreshes_itself_does_not_choose_the_tenant(viewer, tenant, other_tenant):
+    user = Membership.objects.get(tenant=tenant).user
+    Membership.objects.create(tenant=other_tenant, user=user, role=Role.VIEWER)
+    sent(other_tenant, 5)
+    viewer.get(f"/admin/?tenant={other_tenant.pk}")
+
+    parts(viewer, tenant)
+
+    assert card(viewer, "Sent").startswith("Sent 5 ")
+
+
 # What it costs
+
+
+def test_a_refresh_costs_few_queries_and_writes_nothing(viewer, tenant):
+    def queries() -> list[str]:
+        with CaptureQueriesContext(connection) as asked:
+            parts(viewer, tenant)
+        return [one["sql"] for one in asked]
+
+    sent(tenant)
+    an_email(tenant)
+    paused(tenant)
+    few = queries()
+    for number in range(5):
+        an_email(tenant, account=an_account(tenant, f"a{number}@shop.test"))
+        sent(tenant, 5, days_ago=number)
+        a_result(tenant, needs_review=True)
+
+    many = queries()
+
+    assert len(many) == len(few) <= 25
+    assert [sql for sql in many if sql.startswith(("INSERT", "UPDATE", "DELETE"))] == []
 
 
 def test_it_costs_as_many_queries_however_many_tenants_and_messages(
