@@ -19,16 +19,16 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from accounts import last_try, rules, services
+from accounts import last_try, many, rules, services
 from accounts.last_try import LastTry
 from accounts.models import EmailAccount
 from accounts.presets import PRESETS
 from common.errors import Conflict, Refused, RefusedTogether
 from common.smtp import ProbeResult, Stage
 from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.admin_each import start_for_each
 from tenants.models import Role
 
-MOST_AT_ONCE = 5  # each connection may take 20 seconds of the request
 PER = {
     "limit_per_second": _("s"),
     "limit_per_minute": _("min"),
@@ -342,26 +342,42 @@ class AccountAdmin(TenantAdmin):
             if result.ok and account.paused_at is not None:
                 answer["HX-Refresh"] = "true"  # the pause is over
             return answer
-        getattr(self, action)(request, self.get_queryset(request).filter(pk=pk))
+        self._switch(request, account, action)
         return redirect("admin:accounts_emailaccount_change", pk)
+
+    def _switch(self, request: HttpRequest, account: EmailAccount, action: str) -> None:
+        """Do at once what of many accounts is a job: a person waits for one test."""
+        match action:
+            case "test_connection":
+                self._test(request, account)
+            case "activate":
+                done = _("%(account)s is active.")
+                self._each(request, [account], services.activate, done=done)
+            case "resume":
+                self._each(request, [account], services.resume, done=_("%(account)s goes on."))
+            case _:
+                getattr(self, action)(request, self.get_queryset(request).filter(pk=account.pk))
+
+    def _test(self, request: HttpRequest, account: EmailAccount) -> None:
+        result = services.test_and_resume(account)
+        said = {"account": account, "stage": result.stage.value, "detail": result.detail}
+        if result.ok:
+            self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
+        else:
+            text = _("%(account)s failed at the stage “%(stage)s”: %(detail)s")
+            self.message_user(request, text % said, messages.ERROR)
 
     # Actions
 
     @admin.action(description=_("Test the connection"), permissions=["admin"])
-    def test_connection(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
-        for account in self._a_few(request, rows):
-            result = services.test_and_resume(account)
-            said = {"account": account, "stage": result.stage.value, "detail": result.detail}
-            if result.ok:
-                self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
-            else:
-                text = _("%(account)s failed at the stage “%(stage)s”: %(detail)s")
-                self.message_user(request, text % said, messages.ERROR)
+    def test_connection(
+        self, request: HttpRequest, rows: QuerySet[EmailAccount]
+    ) -> HttpResponse | None:
+        return start_for_each(self, request, rows, kind=many.TEST)
 
     @admin.action(description=_("Activate, after a test"), permissions=["admin"])
-    def activate(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
-        rows = self._a_few(request, rows)
-        self._each(request, rows, services.activate, done=_("%(account)s is active."))
+    def activate(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> HttpResponse | None:
+        return start_for_each(self, request, rows, kind=many.ACTIVATION)
 
     @admin.action(description=_("Deactivate"), permissions=["admin"])
     def deactivate(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
@@ -377,26 +393,19 @@ class AccountAdmin(TenantAdmin):
         self._each(request, rows, verb, done=_("%(account)s is paused."))
 
     @admin.action(description=_("Resume"), permissions=["admin"])
-    def resume(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
-        rows = self._a_few(request, rows.exclude(paused_at=None))
-        self._each(request, rows, services.resume, done=_("%(account)s goes on."))
+    def resume(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> HttpResponse | None:
+        paused = rows.exclude(paused_at=None)
+        return start_for_each(self, request, paused, kind=many.RESUMPTION)
 
     @admin.action(description=_("Make it the default"), permissions=["admin"])
     def make_default(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> None:
         done = _("%(account)s is the default now.")
         self._each(request, rows, services.set_default, done=done)
 
-    def _a_few(self, request: HttpRequest, rows: QuerySet[EmailAccount]) -> QuerySet[EmailAccount]:
-        if rows.count() <= MOST_AT_ONCE:
-            return rows
-        text = _("Choose %(most)d accounts at the most.") % {"most": MOST_AT_ONCE}
-        self.message_user(request, text, messages.ERROR)
-        return rows.none()
-
     def _each(
         self,
         request: HttpRequest,
-        rows: QuerySet[EmailAccount],
+        rows: Iterable[EmailAccount],
         verb: Callable[[EmailAccount], EmailAccount],
         *,
         done: Any,

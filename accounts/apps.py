@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
@@ -11,3 +13,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(check_keys)
+        import_module("accounts.many")  # background jobs of ours

@@ -138,12 +138,13 @@ def resume(account: EmailAccount) -> EmailAccount:
         return account
     result = test_and_resume(account)
     if not result.ok:
-        raise _failed(result)
+        raise failed(result)
     account.refresh_from_db(fields=PAUSE_COLUMNS)
     return account
 
 
-def _failed(result: ProbeResult) -> Refused:
+def failed(result: ProbeResult) -> Refused:
+    """Return how a failed test is told to who wanted more than a test."""
     stage = result.stage.value
     return Refused(f"{stage}: {result.detail}", code="test_failed", attr=stage)
 
@@ -159,7 +160,7 @@ def activate(account: EmailAccount) -> EmailAccount:
     """
     result = test_account(account)
     if not result.ok:
-        raise _failed(result)
+        raise failed(result)
     with transaction.atomic():
         row = _held(account)
         if connection_settings(row) != connection_settings(account):

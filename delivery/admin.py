@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter, display
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -31,9 +31,12 @@ from delivery.status import AccountQueue, account_queues
 from delivery.suppression_forms import ExportForm, ImportForm, SuppressionForm, TenantForm
 from delivery.tallies import ACCOUNTS_AT_ONCE
 from delivery.template_tests import TemplateTests
-from tenants.admin_base import TenantAdmin
+from tenants.admin_base import TenantAdmin, user_of
+from tenants.admin_each import start_for_each
 from tenants.models import Role
 from tenants.roles import LEAST_ROLE, Verb, tenants_of
+
+SHOWN_BEFORE_REMOVAL = 20
 
 
 class ForceFilter(SimpleListFilter):
@@ -77,6 +80,7 @@ class SuppressionAdmin(TenantAdmin):
     search_help_text = _("Address")
     ordering = ["-id"]
     show_full_result_count = False
+    actions = ["delete_selected"]
     actions_list = ["take_over", "give_away"]
     fields = ["tenant", "address", "topic", "reason", "expires_at", "source_link", "created_at"]
 
@@ -117,7 +121,25 @@ class SuppressionAdmin(TenantAdmin):
         subject = Truncator(entry.source.subject).chars(60) or _("(no subject)")
         return format_html('<a href="{}">{}</a>', url, subject)
 
-    # Lists taken over and given away
+    # Many at once
+
+    @admin.action(description=_("Remove the chosen suppressions"), permissions=["delete"])
+    def delete_selected(
+        self, request: HttpRequest, rows: QuerySet[Suppression]
+    ) -> HttpResponse | None:
+        """Ask once more, and remove the chosen entries as a job."""
+        if "post" in request.POST:
+            return start_for_each(self, request, rows, kind=suppression_lists.REMOVAL)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Remove suppressions"),
+            "count": rows.count(),
+            "entries": rows[:SHOWN_BEFORE_REMOVAL],
+            "keys": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "across": request.POST.get("select_across", "0"),
+        }
+        return TemplateResponse(request, "delivery/admin/remove.html", context)
 
     @action(  # type: ignore[untyped-decorator]  # unfold has no types
         description=_("Import"), url_path="import", permissions=["editor"]
@@ -136,7 +158,7 @@ class SuppressionAdmin(TenantAdmin):
         job = suppression_lists.start_import(
             given["file"],
             tenant=given["tenant"],
-            created_by=_user(request),
+            created_by=user_of(request),
             reason=given["reason"],
             topic=given["topic"],
         )
@@ -155,7 +177,7 @@ class SuppressionAdmin(TenantAdmin):
         given = form.cleaned_data
         job = suppression_lists.start_export(
             tenant=given["tenant"],
-            created_by=_user(request),
+            created_by=user_of(request),
             filters={name: given[name] for name in ("reason", "topic", "in_force")},
         )
         return redirect("admin:tenants_backgroundjob_change", job.pk)
@@ -168,12 +190,13 @@ class SuppressionAdmin(TenantAdmin):
         return kind(*posted, tenants=tenants.order_by("name"))
 
     def _ask(self, request: HttpRequest, form: TenantForm, **texts: Any) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form}
-        return TemplateResponse(request, "delivery/admin/list_form.html", {**context, **texts})
-
-
-def _user(request: HttpRequest) -> User | None:
-    return request.user if isinstance(request.user, User) else None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "form": form,
+            "back": _("Back to the suppressions"),
+        }
+        return TemplateResponse(request, "tenants/admin/job_form.html", {**context, **texts})
 
 
 @admin.register(SendBatch)

@@ -1,4 +1,4 @@
-"""Taking a list of addresses over, and giving ours away, as background jobs."""
+"""Taking a list of addresses over, giving ours away and removing entries, as background jobs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import dropwhile, islice
 
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.models import User
 from django.core.files.base import File
 from django.utils import timezone
@@ -17,10 +18,12 @@ from common.errors import Refused
 from delivery.models import Suppression, SuppressionQuerySet, SuppressionReason
 from delivery.suppression_lines import WORDS, BadLine, Columns, Wanted, numbered
 from tenants.background import JobFailed, JobKind, JobRun, register
+from tenants.each import ForEach
 from tenants.models import BackgroundJob, JobProblem, Tenant
 from tenants.services import start_job
 
 IMPORT, EXPORT = "suppressions.import", "suppressions.export"
+REMOVAL = "suppressions.remove"
 LINES_AT_ONCE = 500
 ROWS_AT_ONCE = 5000
 FILE_LIMIT_BYTES = 25 * 1024 * 1024
@@ -213,6 +216,16 @@ def _cells(row: Sequence[object]) -> list[object]:
     return [each.isoformat() if isinstance(each, datetime) else each for each in row[1:]]
 
 
+# Removing
+
+
+def remove(entry: Suppression, job: BackgroundJob) -> None:
+    """Remove the entry, and write it into the admin's history as if it were done there."""
+    if job.created_by_id is not None:
+        LogEntry.objects.log_actions(job.created_by_id, [entry], DELETION, single_object=True)
+    entry.delete()
+
+
 register(
     IMPORT,
     JobKind(
@@ -227,3 +240,12 @@ register(
     ),
 )
 register(EXPORT, JobKind(label=_("Export of suppressions"), work=work_on_export))
+register(
+    REMOVAL,
+    ForEach(
+        label=_("Removal of suppressions"),
+        rows=lambda job: Suppression.objects.for_tenant(job.tenant),
+        verb=remove,
+        done=_("Removed"),
+    ).kind(),
+)

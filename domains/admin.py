@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
@@ -20,18 +18,18 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from common.errors import Conflict, Refused
 from common.text import check_text
-from domains import services
+from domains import many, services
 from domains.dns_checks import DomainReport, Verdict, described
 from domains.dns_checks.report import DescribedRecord
 from domains.models import DKIMKey, Domain
 from domains.names import display_domain, normalize_domain
 from tenants.admin_base import OneTenantForm, ReadOnlyInline, TenantAdmin
+from tenants.admin_each import start_for_each
 from tenants.models import Role
 
 VERDICTS = {
@@ -145,7 +143,6 @@ class DomainAdmin(TenantAdmin):
 
     change_role = Role.ADMIN
     form = DomainForm
-    patience = timedelta(seconds=15)
     list_display = [
         "shown_name",
         "tenant",
@@ -242,7 +239,7 @@ class DomainAdmin(TenantAdmin):
             checked = services.verify_domain(domain)
             card = {**self._records(request, checked), "told": _("Checked just now.")}
             return render(request, "admin/domains/domain/records_card.html", card)
-        self._check(request, [domain])
+        self._check(request, domain)
         return redirect("admin:domains_domain_change", pk)
 
     @method_decorator(require_POST)
@@ -256,7 +253,7 @@ class DomainAdmin(TenantAdmin):
             text = _("New keys were made already; publish their records and check again.")
             self.message_user(request, text, messages.WARNING)
         else:
-            self._check(request, [domain])
+            self._check(request, domain)
         return redirect("admin:domains_domain_change", pk)
 
     def _manageable(self, request: HttpRequest, pk: int) -> Domain | None:
@@ -271,28 +268,9 @@ class DomainAdmin(TenantAdmin):
         return domain
 
     @admin.action(description=_("Check the DNS of the chosen domains"), permissions=["admin"])
-    def check_dns(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._check(request, list(domains))
+    def check_dns(self, request: HttpRequest, rows: QuerySet[Domain]) -> HttpResponse | None:
+        return start_for_each(self, request, rows, kind=many.CHECK)
 
-    def _check(self, request: HttpRequest, domains: list[Domain]) -> None:
-        count = self._check_in_time(domains)
-        text = ngettext("%(count)d domain was checked.", "%(count)d domains were checked.", count)
-        self.message_user(request, text % {"count": count}, messages.SUCCESS)
-        if left := len(domains) - count:
-            text = ngettext(
-                "The name servers are slow: %(count)d domain was not checked. Check it again.",
-                "The name servers are slow: %(count)d domains were not checked. Check them again.",
-                left,
-            )
-            self.message_user(request, text % {"count": left}, messages.WARNING)
-
-    def _check_in_time(self, domains: Iterable[Domain]) -> int:
-        """Check one domain after another while the browser waits; returns how many."""
-        deadline = time.monotonic() + self.patience.total_seconds()
-        count = 0
-        for domain in domains:
-            if count and time.monotonic() >= deadline:
-                break
-            services.verify_domain(domain)
-            count += 1
-        return count
+    def _check(self, request: HttpRequest, domain: Domain) -> None:
+        services.verify_domain(domain)
+        self.message_user(request, _("Checked just now."), messages.SUCCESS)

@@ -17,14 +17,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from common.keyring import SecretUnreadable
 from common.outside_html import outside_page
-from common.smtp import Stage
-from inbox import services
-from inbox.errors import MailboxUnreadable
+from inbox import many, services
 from inbox.kinds import Kind
 from inbox.models import TEXTS, InboundEmail, Mailbox
 from tenants.admin_base import TenantAdmin
+from tenants.admin_each import start_for_each
 
 COLOURS: dict[str, str] = {
     Kind.BOUNCE: "danger",
@@ -34,7 +32,6 @@ COLOURS: dict[str, str] = {
     Kind.DELIVERED: "success",
     Kind.HUMAN: "info",
 }
-MOST_AT_ONCE = 5  # each connection may take 20 seconds of the request
 PRE = '<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>'
 
 
@@ -222,25 +219,8 @@ class MailboxAdmin(TenantAdmin):
         return mailbox.account.imap_folder
 
     @admin.action(description=_("Test the connection"), permissions=["admin"])
-    def test_connection(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> None:
-        if rows.count() > MOST_AT_ONCE:
-            text = _("Choose %(most)d accounts at the most.") % {"most": MOST_AT_ONCE}
-            self.message_user(request, text, messages.ERROR)
-            return
-        for mailbox in rows.select_related("account__domain__tenant"):
-            self._test(request, mailbox)
-
-    def _test(self, request: HttpRequest, mailbox: Mailbox) -> None:
-        said: dict[str, object] = {"account": mailbox}
-        try:
-            services.test_mailbox(mailbox)
-        except (MailboxUnreadable, SecretUnreadable) as error:
-            stage = error.stage if isinstance(error, MailboxUnreadable) else Stage.AUTH
-            said |= {"stage": stage.value, "detail": str(error)}
-            text = _("%(account)s failed at the stage “%(stage)s”: %(detail)s")
-            self.message_user(request, text % said, messages.ERROR)
-        else:
-            self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
+    def test_connection(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> HttpResponse | None:
+        return start_for_each(self, request, rows, kind=many.TEST)
 
     @admin.action(description=_("Read at once"), permissions=["admin"])
     def read_now(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> None:

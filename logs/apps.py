@@ -10,4 +10,5 @@ class LogsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("logs.receivers")
-        import_module("logs.exporting")  # a background job of ours
+        import_module("logs.changing")  # background jobs of ours
+        import_module("logs.exporting")

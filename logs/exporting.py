@@ -5,33 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common import spreadsheets
 from logs.models import EmailLog
-from logs.models.email import EmailLogQuerySet
-from logs.searching import ID
+from logs.selection import params_of, selected
 from tenants.background import JobKind, JobRun, register
 from tenants.models import BackgroundJob, Tenant
 from tenants.services import start_job
 
 EXPORT = "messages.export"
 ROWS_AT_ONCE = 5000
-FILTERS = {
-    "status": "status",
-    "mode": "mode",
-    "account": "account_id",
-    "template": "template_id",
-    "batch": "batch_id",
-    "queued_after": "queued_at__gte",
-    "queued_before": "queued_at__lt",
-}
-"""What may be asked for, and the lookup that it is; times as ISO 8601."""
 COLUMNS = {
     "tracking_id": "tracking_id",
     "status": "status",
@@ -63,15 +51,12 @@ COLUMNS = {
 def start_export(
     *, tenant: Tenant, created_by: User | None, filters: Mapping[str, Any]
 ) -> BackgroundJob:
-    """Write the tenant's messages to a file; ``filters`` as in ``FILTERS``, and ``search``.
-
-    ``search`` is looked for in every message, not in the newest alone.
-    """
+    """Write the tenant's messages that :mod:`logs.selection` finds by ``filters`` to a file."""
     return start_job(
         EXPORT,
         tenant=tenant,
         created_by=created_by,
-        params={name: value for name, value in filters.items() if value},
+        params=params_of(filters),
         output_name=f"messages-{tenant.slug}-{timezone.now():%Y-%m-%d}.csv",
     )
 
@@ -80,7 +65,7 @@ def work_on_export(run: JobRun) -> None:
     """Write the next parts of the file, 5,000 messages each."""
     if run.job.total is None:
         _count(run)
-    emails = exported(run.job)
+    emails = selected(run.job)
     while not run.job.state.get("is_whole"):
         after = run.job.state["after"]
         rows = list(
@@ -98,27 +83,11 @@ def work_on_export(run: JobRun) -> None:
 
 def _count(run: JobRun) -> None:
     """Count, and note the newest: what is accepted meanwhile is for the next export."""
-    emails = exported(run.job)
+    emails = selected(run.job)
     with run.step() as job:
         last = EmailLog.objects.aggregate(last=Max("pk"))["last"] or 0
         job.total = emails.filter(pk__lte=last).count()
         job.state = {"after": 0, "last": last}
-
-
-def exported(job: BackgroundJob) -> EmailLogQuerySet:
-    """Return the messages that the job's filters ask for."""
-    given = {FILTERS[name]: value for name, value in job.params.items() if name in FILTERS}
-    emails = EmailLog.objects.for_tenant(job.tenant).filter(**given)
-    words = Q()
-    for word in job.params.get("search", "").split():
-        words &= Q(subject__icontains=word) | Q(to_address__icontains=word) | _of_id(word)
-    return emails.filter(words)
-
-
-def _of_id(word: str) -> Q:
-    """Return what finds the message whose tracking id ``word`` holds."""
-    named = ID.search(word)
-    return Q(tracking_id=UUID(named[0])) if named else Q(pk__in=[])
 
 
 def _part(rows: Iterable[Sequence[object]], *, is_first: bool) -> str:

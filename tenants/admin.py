@@ -9,7 +9,6 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -20,7 +19,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from tenants import admin_jobs, invitations, services
-from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.admin_base import OneTenantForm, TenantAdmin, user_of
 from tenants.models import APIKey, Invitation, Membership, Role, Tenant
 from tenants.scopes import ALL_SCOPES, SCOPES
 
@@ -164,26 +163,24 @@ class InvitationAdmin(TenantAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
-        user = request.user
         made = invitations.invite(
             obj.email,
             tenant=obj.tenant,
             role=obj.role,
-            by=user if isinstance(user, User) else None,
+            by=user_of(request),
             at=timezone.now(),
         )
         obj.pk = made.pk
 
     @admin.action(description=_("Send the chosen invitations again"), permissions=["owner"])
     def send_again(self, request: HttpRequest, rows: QuerySet[Invitation]) -> None:
-        user = request.user
         unanswered = list(rows.filter(accepted_at=None).select_related("tenant"))
         for row in unanswered:
             invitations.invite(
                 row.email,
                 tenant=row.tenant,
                 role=row.role,
-                by=user if isinstance(user, User) else None,
+                by=user_of(request),
                 at=timezone.now(),
             )
         count = len(unanswered)
@@ -254,7 +251,6 @@ class APIKeyAdmin(TenantAdmin):
 
     def save_model(self, request: HttpRequest, obj: APIKey, form: Any, change: bool) -> None:
         chosen = form.cleaned_data["scopes"]
-        user = request.user
         row, key = services.issue_key(
             tenant=obj.tenant,
             name=obj.name,
@@ -262,7 +258,7 @@ class APIKeyAdmin(TenantAdmin):
             scopes=[ALL_SCOPES] if ALL_SCOPES in chosen else chosen,
             rate=obj.rate,
             expires_at=obj.expires_at,
-            created_by=user if isinstance(user, User) else None,
+            created_by=user_of(request),
         )
         obj.pk, obj.prefix = row.pk, row.prefix
         request._issued_key = key  # type: ignore[attr-defined]  # for this answer only

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import RelatedFieldListFilter
+from django.contrib.auth.models import User
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -36,6 +37,11 @@ def roles_in(request: HttpRequest) -> dict[int, Role]:
         known = roles_of(request.user)
         request._tenant_roles = known  # type: ignore[attr-defined]
     return known
+
+
+def user_of(request: HttpRequest) -> User | None:
+    """Return who is signed in, for a row that names its maker."""
+    return request.user if isinstance(request.user, User) else None
 
 
 class OwnRelatedFilter(RelatedFieldListFilter):

@@ -137,6 +137,7 @@ class BackgroundJobAdmin(TenantAdmin):
         return {
             "job": job,
             "kind": kind.label,
+            "piece": kind.piece,
             "error": kind.word(job.error) if job.error else "",
             "counts": [(name, job.result[key]) for key, name in _counts(job) if key in job.result],
             "problems": [
@@ -163,7 +164,7 @@ def _read(paths: Iterable[str]) -> Iterator[bytes]:
 
 def _problem_report(job: BackgroundJob) -> Iterator[bytes]:
     kind = kind_of(job)
-    header = [[str(_("line")), str(_("value")), str(_("why"))]]
+    header = [[str(kind.piece), str(_("value")), str(_("why"))]]
     yield (spreadsheets.BOM + spreadsheets.to_csv(header)).encode()
     after = 0
     while rows := list(_problems_after(job, after)):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
+from auditlog.context import set_actor
 from celery import current_app
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
@@ -42,6 +43,7 @@ KEPT = timedelta(days=30)
 PURGED_AT_ONCE = 100
 PROBLEMS_AT_ONCE = 500
 
+LINE = _("line")
 INTERNAL, GAVE_UP = "internal_error", "gave_up"
 WORDS: Mapping[str, str | Promise] = {
     INTERNAL: _("SendCraft could not do this; its log says why."),
@@ -73,13 +75,14 @@ class _Lost(Exception):
 class JobKind:
     """What is done under a name; ``words`` are for people, by the code of an error or problem.
 
-    ``counts`` names what the job's ``result`` counts.
+    ``counts`` names what the job's ``result`` counts, ``piece`` what numbers its problems.
     """
 
     label: str | Promise
     work: Callable[[JobRun], None]
     words: Mapping[str, str | Promise] = field(default_factory=dict)
     counts: Mapping[str, str | Promise] = field(default_factory=dict)
+    piece: str | Promise = LINE
 
     def word(self, code: str) -> str:
         return str({**WORDS, **self.words}.get(code, code))
@@ -243,7 +246,7 @@ def claim(*, at: datetime) -> BackgroundJob | None:
             updated_at=at,
         )
         if is_mine:
-            jobs = BackgroundJob.objects.select_related("tenant")
+            jobs = BackgroundJob.objects.select_related("tenant", "created_by")
             return jobs.filter(pk=pk, lease_token=token).first()
     return None
 
@@ -256,7 +259,8 @@ def take_turn(job: BackgroundJob, *, clock: Clock) -> None:
     if job.strikes > MOST_STRIKES:
         return run.finish(JobStatus.FAILED, error=GAVE_UP)
     try:
-        kind_of(job).work(run)
+        with set_actor(job.created_by):  # what a job changes, its beginner did
+            kind_of(job).work(run)
     except _TurnOver:
         run.hand_back()
     except _CancelWanted:

@@ -102,7 +102,7 @@ def test_staff_take_five_thousand_addresses_over_and_watch(shop, browser):
     picture(page, "import-done")
 
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the refused lines").click()
+        page.get_by_role("link", name="Download what was refused").click()
     report = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
     assert report[1:] == ['"101","not an address","This is not an e-mail address."']
     assert shop.call("GET", "/suppressions?search=r4999@").json()["results"] != []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -19,7 +18,6 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -29,12 +27,12 @@ from common.errors import Conflict, Refused
 from common.keyring import SecretUnreadable
 from common.network import default_policy
 from tenants.admin_base import OneTenantForm, TenantAdmin
+from tenants.admin_each import start_for_each
 from tenants.models import Role
-from webhooks import rules, services
+from webhooks import many, rules, services
 from webhooks.events import ALL_TYPES, TYPES
 from webhooks.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
 
-MOST_AT_ONCE = 3  # each test may take 15 seconds of the request
 PRE = '<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>'
 COLOURS: dict[str, str] = {
     DeliveryStatus.PENDING: "info",
@@ -178,7 +176,7 @@ class WebhookEndpointAdmin(TenantAdmin):
     @method_decorator(require_POST)
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         endpoint = self._own(request, pk)
-        self._test(request, [endpoint])
+        self._test(request, endpoint)
         return redirect("admin:webhooks_webhookendpoint_change", pk)
 
     @method_decorator(require_POST)
@@ -210,27 +208,24 @@ class WebhookEndpointAdmin(TenantAdmin):
         return TemplateResponse(request, "webhooks/admin/secret.html", context)
 
     @admin.action(description=_("Send a test event"), permissions=["admin"])
-    def send_test(self, request: HttpRequest, rows: QuerySet[WebhookEndpoint]) -> None:
-        if rows.count() > MOST_AT_ONCE:
-            text = _("Choose %(most)d webhooks at the most.") % {"most": MOST_AT_ONCE}
-            self.message_user(request, text, messages.ERROR)
-            return
-        self._test(request, rows)
+    def send_test(
+        self, request: HttpRequest, rows: QuerySet[WebhookEndpoint]
+    ) -> HttpResponse | None:
+        return start_for_each(self, request, rows, kind=many.TEST)
 
-    def _test(self, request: HttpRequest, endpoints: Iterable[WebhookEndpoint]) -> None:
-        for endpoint in endpoints:
-            try:
-                answer = services.send_test(endpoint)
-            except SecretUnreadable as error:
-                self.message_user(request, error.detail, messages.ERROR)
-                continue
-            said = {"webhook": endpoint.host, "ms": answer.latency_ms, "error": answer.error}
-            if answer.is_ok:
-                text = _("%(webhook)s took the test event within %(ms)d ms.") % said
-                self.message_user(request, text, messages.SUCCESS)
-            else:
-                text = _("%(webhook)s did not take the test event: %(error)s") % said
-                self.message_user(request, text, messages.ERROR)
+    def _test(self, request: HttpRequest, endpoint: WebhookEndpoint) -> None:
+        try:
+            answer = services.send_test(endpoint)
+        except SecretUnreadable as error:
+            self.message_user(request, error.detail, messages.ERROR)
+            return
+        said = {"webhook": endpoint.host, "ms": answer.latency_ms, "error": answer.error}
+        if answer.is_ok:
+            text = _("%(webhook)s took the test event within %(ms)d ms.") % said
+            self.message_user(request, text, messages.SUCCESS)
+        else:
+            text = _("%(webhook)s did not take the test event: %(error)s") % said
+            self.message_user(request, text, messages.ERROR)
 
 
 class TypeFilter(admin.SimpleListFilter):
@@ -314,27 +309,26 @@ class WebhookDeliveryAdmin(TenantAdmin):
     def redeliver(
         self, request: HttpRequest, rows: QuerySet[WebhookDelivery]
     ) -> HttpResponse | None:
-        done = refused = 0
-        for delivery in rows.select_related("endpoint"):
-            try:
-                services.redeliver(delivery)
-            except Conflict:
-                refused += 1
-            else:
-                done += 1
-        self._report(request, done=done, refused=refused)
-        back = request.POST.get("back", "")
-        is_one = back.isdecimal()
-        return redirect("admin:webhooks_webhookdelivery_change", back) if is_one else None
+        return start_for_each(self, request, rows, kind=many.REDELIVERY)
 
-    def _report(self, request: HttpRequest, *, done: int, refused: int) -> None:
-        if done:
-            text = ngettext("%d delivery goes out now.", "%d deliveries go out now.", done)
-            self.message_user(request, text % done, messages.SUCCESS)
-        if refused:
-            text = ngettext(
-                "%d delivery was left alone: its webhook is off.",
-                "%d deliveries were left alone: their webhook is off.",
-                refused,
-            )
-            self.message_user(request, text % refused, messages.WARNING)
+    # On the delivery's own page
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.redeliver_view)
+        name = "webhooks_webhookdelivery_redeliver"
+        inherited: list[URLPattern] = super().get_urls()
+        return [path("<int:pk>/redeliver", view, name=name), *inherited]
+
+    @method_decorator(require_POST)
+    def redeliver_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        delivery: WebhookDelivery = self.row_or_404(request, pk)
+        if not self.has_editor_permission(request, delivery):
+            raise PermissionDenied
+        try:
+            services.redeliver(delivery)
+        except Conflict:
+            text = _("The delivery was left alone: its webhook is off.")
+            self.message_user(request, text, messages.WARNING)
+        else:
+            self.message_user(request, _("The delivery goes out now."), messages.SUCCESS)
+        return redirect("admin:webhooks_webhookdelivery_change", pk)

@@ -9,4 +9,5 @@ class WebhooksConfig(AppConfig):
     verbose_name = _("Webhooks")
 
     def ready(self) -> None:
+        import_module("webhooks.many")  # background jobs of ours
         import_module("webhooks.receivers")

@@ -17,6 +17,8 @@ from accounts.models import EmailAccount
 from accounts.tests.conftest import PASSWORD, fields, message_of
 from common.tests.smtp_server import ScriptedServer
 from tenants.models import Membership, Role
+from tests.factories import make_account
+from tests.staff import JOB, worked_off
 
 LIST = "/admin/accounts/emailaccount/"
 ADD = f"{LIST}add/"
@@ -58,6 +60,11 @@ def run(client: Client, action: str, *accounts: EmailAccount) -> str:
     """Run an action on rows of the list and return what is told about it."""
     body = {"action": action, "_selected_action": [account.pk for account in accounts]}
     return ["", *told(client.post(LIST, body))][-1]
+
+
+def switch(client: Client, action: str, account: EmailAccount) -> str:
+    """Press a button on the account's own page and return what is told about it."""
+    return ["", *told(client.post(f"{LIST}{account.pk}/switch/{action}"))][-1]
 
 
 def told(response) -> list[str]:
@@ -173,9 +180,9 @@ def test_testing_and_activating_tell_the_stage(admin, account):
         given = {"smtp_server": server.host, "smtp_port": server.port, "use_tls": False}
         services.update_account(account, changes=given)
         server.on("AUTH", "535 5.7.8 no")
-        failed = run(admin, "test_connection", account)
-        works = run(admin, "test_connection", account)
-        activated = run(admin, "activate", account)
+        failed = switch(admin, "test_connection", account)
+        works = switch(admin, "test_connection", account)
+        activated = switch(admin, "activate", account)
 
     assert "“auth”" in failed
     assert "535" in failed
@@ -184,6 +191,28 @@ def test_testing_and_activating_tell_the_stage(admin, account):
     assert EmailAccount.objects.get().is_active
     assert "is off" in run(admin, "deactivate", account)
     assert not EmailAccount.objects.get().is_active
+
+
+@pytest.mark.parametrize("action", ["test_connection", "activate", "resume"])
+def test_many_accounts_are_tested_as_a_job_that_tells_each_failure(admin, tenant, account, action):
+    other = make_account(account.domain, "other")
+    EmailAccount.objects.filter(pk=other.pk).update(smtp_port=1)
+    EmailAccount.objects.update(is_active=False, paused_at=timezone.now(), paused_reason="x")
+    with ScriptedServer(users={"orders": PASSWORD}) as server:
+        given = {"smtp_server": server.host, "smtp_port": server.port, "use_tls": False}
+        services.update_account(account, changes=given)
+        body = {"action": action, "_selected_action": [account.pk, other.pk]}
+        job = worked_off(admin.post(LIST, body))
+
+    assert (job.status, job.result) == ("done", {"done": 1, "refused": 1})
+    (problem,) = job.problems.all()
+    assert problem.value.startswith(f"{other}: ")
+    assert "refused the connection" in problem.value
+    account.refresh_from_db()
+    assert account.is_active == (action == "activate")
+    assert account.paused_at is None
+    shown = admin.get(JOB.format(job.pk)).content.decode()
+    assert "It failed its test." in shown
 
 
 def test_a_test_in_place_shows_each_stage(admin, account):
@@ -311,7 +340,7 @@ def test_the_accounts_own_page_has_the_actions_as_buttons(admin, account, foreig
 def test_a_failed_activation_is_told(admin, account):
     EmailAccount.objects.update(smtp_password_encrypted="v1:00000000:x")
 
-    assert "auth: " in run(admin, "activate", account)
+    assert "auth: " in switch(admin, "activate", account)
     assert not EmailAccount.objects.get().is_active
 
 

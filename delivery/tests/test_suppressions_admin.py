@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -16,6 +17,7 @@ from delivery.services import suppress
 from logs.tests.builders import an_email
 from tenants import background
 from tenants.models import BackgroundJob, Membership, Tenant
+from tests.staff import worked_off
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/delivery/suppression/"
@@ -266,3 +268,68 @@ def test_the_list_is_searched_in_any_letter_case(tenant, viewer):
     page = viewer.get(LIST, {"q": "JOÃO"})
 
     assert addresses(page) == {"joão@example.com"}
+
+
+# Removing many
+
+
+def removal(client, *entries, **more):
+    keys = [entry.pk for entry in entries]
+    return client.post(LIST, {"action": "delete_selected", "_selected_action": keys} | more)
+
+
+def test_chosen_entries_are_removed_as_a_job_after_one_more_question(editor, tenant, other_tenant):
+    gone = [suppress(f"{name}@example.com", tenant=tenant) for name in ("ana", "rui")]
+    suppress("left@example.com", tenant=tenant)
+    theirs = suppress("theirs@example.com", tenant=other_tenant)
+
+    question = removal(editor, *gone, theirs)
+
+    shown = question.content.decode()
+    assert "2 entries are removed in the background." in shown
+    assert "ana@example.com" in shown
+    assert "theirs@example.com" not in shown
+    assert Suppression.objects.count() == 4
+    job = worked_off(removal(editor, *gone, theirs, post="yes"))
+    assert job.result == {"done": 2, "refused": 0}
+    left = Suppression.objects.order_by("address").values_list("address", flat=True)
+    assert list(left) == ["left@example.com", "theirs@example.com"]
+    history = LogEntry.objects.filter(action_flag=3).order_by("object_repr")
+    told = [(entry.object_repr, entry.user.username) for entry in history]
+    assert told == [("ana@example.com", "editor-shop"), ("rui@example.com", "editor-shop")]
+
+
+def test_all_that_a_filter_finds_are_removed_beyond_the_page(editor, tenant):
+    entries = [suppress(f"{n}@example.com", tenant=tenant, topic="news") for n in range(103)]
+    suppress("left@example.com", tenant=tenant)
+    across = {"select_across": "1"}
+    filtered = f"{LIST}?topic__icontains=news"
+    data = {"action": "delete_selected", "_selected_action": [entries[0].pk]} | across
+
+    question = editor.post(filtered, data).content.decode()
+    assert '<input type="hidden" name="select_across" value="1">' in question
+    assert "103 entries" in question
+    job = worked_off(editor.post(filtered, data | {"post": "yes"}))
+
+    assert job.result == {"done": 103, "refused": 0}
+    assert Suppression.objects.get().address == "left@example.com"
+
+
+def test_more_than_may_be_chosen_at_once_are_refused_in_words(editor, tenant, monkeypatch):
+    monkeypatch.setattr("tenants.admin_each.MOST_CHOSEN", 1)
+    entries = [suppress(f"{n}@example.com", tenant=tenant) for n in range(2)]
+
+    answer = removal(editor, *entries, post="yes")
+
+    assert "Choose 1 rows at the most." in editor.get(answer["Location"]).content.decode()
+    assert not BackgroundJob.objects.exists()
+
+
+def test_a_viewer_removes_nothing(viewer, tenant):
+    entry = suppress("ana@example.com", tenant=tenant)
+
+    assert "delete_selected" not in viewer.get(LIST).content.decode()
+    removal(viewer, entry, post="yes")
+
+    assert not BackgroundJob.objects.exists()
+    assert Suppression.objects.exists()

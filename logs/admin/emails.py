@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.decorators import display
 
-from common.errors import Conflict
-from logs import transitions
-from logs.admin.exports import MessageExports
+from logs import changing
 from logs.admin.message_page import MessagePage
+from logs.admin.selections import MessageJobs
 from logs.models import EmailLog, EmailStatus
+from tenants.admin_each import start_for_each
 
 COLOURS: dict[str, str] = {
     EmailStatus.QUEUED: "info",
@@ -35,7 +31,7 @@ COLOURS: dict[str, str] = {
 
 
 @admin.register(EmailLog)
-class EmailLogAdmin(MessageExports, MessagePage):
+class EmailLogAdmin(MessageJobs, MessagePage):
     """Nothing is edited here; what may still change has its action."""
 
     class Media:
@@ -93,7 +89,7 @@ class EmailLogAdmin(MessageExports, MessagePage):
         context = (extra_context or {}) | {
             "quick_links": self.quick_links(request),
             "search_note": partial(self.search_note, request),
-            "may_export": self.has_editor_permission(request),
+            "may_change": self.has_editor_permission(request),
         }
         response: HttpResponse = super().changelist_view(request, context)
         return response
@@ -112,40 +108,8 @@ class EmailLogAdmin(MessageExports, MessagePage):
 
     @admin.action(description=_("Send now or again"), permissions=["editor"])
     def retry(self, request: HttpRequest, rows: QuerySet[EmailLog]) -> HttpResponse | None:
-        done, refused = count(rows, partial(transitions.retry, at=timezone.now()))
-        text = ngettext("%d message goes out now.", "%d messages go out now.", done)
-        return self._report(request, text % done, done, refused)
+        return start_for_each(self, request, rows, kind=changing.RETRY)
 
     @admin.action(description=_("Cancel"), permissions=["editor"])
     def cancel(self, request: HttpRequest, rows: QuerySet[EmailLog]) -> HttpResponse | None:
-        done, refused = count(rows, partial(transitions.cancel, at=timezone.now()))
-        text = ngettext("%d message was cancelled.", "%d messages were cancelled.", done)
-        return self._report(request, text % done, done, refused)
-
-    def _report(
-        self, request: HttpRequest, text: str, done: int, refused: int
-    ) -> HttpResponse | None:
-        if done:
-            self.message_user(request, text, messages.SUCCESS)
-        if refused:
-            text = ngettext(
-                "%d message was left alone: its status does not allow this.",
-                "%d messages were left alone: their status does not allow this.",
-                refused,
-            )
-            self.message_user(request, text % refused, messages.WARNING)
-        back = request.POST.get("back", "")
-        return redirect("admin:logs_emaillog_change", back) if back.isdecimal() else None
-
-
-def count(rows: QuerySet[EmailLog], verb: Callable[[EmailLog], None]) -> tuple[int, int]:
-    """Return on how many messages ``verb`` worked, and how many had moved on."""
-    done = refused = 0
-    for email in rows:
-        try:
-            verb(email)
-        except Conflict:
-            refused += 1
-        else:
-            done += 1
-    return done, refused
+        return start_for_each(self, request, rows, kind=changing.CANCEL)

@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
-from common.errors import Gone, Refused
+from common.errors import Conflict, Gone, Refused
 from common.outside_html import outside_page
-from logs import services, timeline
+from logs import services, timeline, transitions
+from logs.changing import WORDS, Transition
 from logs.models import Attachment, EmailLog, EmailStatus
 from logs.models.content import attachment_storage
 from tenants.admin_base import TenantAdmin
@@ -50,6 +55,8 @@ class MessagePage(TenantAdmin):
                 view(self.attachment_view),
                 name="logs_emaillog_attachment",
             ),
+            path("<int:pk>/retry/", view(self.retry_view), name="logs_emaillog_retry"),
+            path("<int:pk>/cancel/", view(self.cancel_view), name="logs_emaillog_cancel"),
             *inherited,
         ]
 
@@ -87,7 +94,7 @@ class MessagePage(TenantAdmin):
         }
 
     def verbs(self, request: HttpRequest, email: EmailLog) -> list[tuple[str, Any]]:
-        """Return the actions, with their names for people, that would not be refused now."""
+        """Return what would not be refused now, with its names for people."""
         if not self.has_editor_permission(request, email):
             return []
         is_kept = not email.is_erased and email.content.removed_at is None
@@ -95,6 +102,29 @@ class MessagePage(TenantAdmin):
             return [*([("retry", _("Send now"))] if is_kept else []), ("cancel", _("Cancel"))]
         again = email.status == EmailStatus.FAILED and is_kept
         return [("retry", _("Send again"))] if again else []
+
+    @method_decorator(require_POST)
+    def retry_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._change(request, pk, transitions.retry, done=_("The message goes out now."))
+
+    @method_decorator(require_POST)
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._change(request, pk, transitions.cancel, done=_("The message is cancelled."))
+
+    def _change(
+        self, request: HttpRequest, pk: int, transition: Transition, *, done: Any
+    ) -> HttpResponse:
+        email = self.row_or_404(request, pk)
+        if not self.has_editor_permission(request, email):
+            raise PermissionDenied
+        try:
+            transition(email, at=timezone.now())
+        except Conflict as error:
+            text = _("The message was left alone. %(why)s") % {"why": WORDS[error.code]}
+            self.message_user(request, text, messages.WARNING)
+        else:
+            self.message_user(request, done, messages.SUCCESS)
+        return redirect("admin:logs_emaillog_change", pk)
 
     # What a page shows in an answer of its own
 

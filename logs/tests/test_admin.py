@@ -8,13 +8,14 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils.html import escape
 
 from logs.models import Attachment, EmailEvent, EmailStatus
 from logs.models.content import attachment_storage
 from logs.tests.builders import NOON, an_email
+from tenants import background
 from tenants.models import Membership
+from tests.staff import JOB, worked_off
 
 LIST = "/admin/logs/emaillog/"
 PAYLOADS = [
@@ -281,39 +282,57 @@ def test_an_attachment_whose_file_is_gone_is_404(viewer, tenant):
 # Acting
 
 
-def test_an_editor_tries_failed_messages_again_and_hears_how_many(editor, tenant):
+def test_an_editor_tries_failed_messages_again_and_sees_how_many(editor, tenant):
     failed = [an_email(tenant, status="failed") for _ in range(2)]
     sent = an_email(tenant, status="sent")
 
-    shown = act(editor, "retry", *failed, sent).content.decode()
+    job = worked_off(act(editor, "retry", *failed, sent))
 
     for email in failed:
         email.refresh_from_db()
         assert email.status == EmailStatus.QUEUED
     sent.refresh_from_db()
     assert sent.status == EmailStatus.SENT
-    assert "2 messages go out now." in shown
-    assert "1 message was left alone" in shown
+    shown = editor.get(JOB.format(job.pk)).content.decode()
+    assert re.search(r"On their way</dt><dd>2<.*Left alone</dt><dd>1<", shown, re.DOTALL)
+    assert str(sent.tracking_id) in shown
+    assert "Its status does not allow this." in shown
 
 
 def test_an_editor_cancels_from_the_messages_page_and_stays_there(editor, tenant):
     email = an_email(tenant)
-    assert 'value="cancel"' in editor.get(page(email)).content.decode()
+    assert f'action="{page(email, "cancel")}"' in editor.get(page(email)).content.decode()
 
-    response = act(editor, "cancel", email, back=str(email.pk))
+    response = editor.post(page(email, "cancel"), follow=True)
 
     email.refresh_from_db()
     assert email.status == EmailStatus.CANCELLED
-    assert response.redirect_chain[-1][0] == reverse("admin:logs_emaillog_change", args=[email.pk])
-    assert 'name="_selected_action"' not in response.content.decode()
+    assert response.redirect_chain[-1][0] == page(email)
+    assert "The message is cancelled." in response.content.decode()
+    assert page(email, "cancel") not in response.content.decode()
+
+
+def test_an_editor_sends_a_failed_message_again_from_its_page_and_a_sent_one_never(editor, tenant):
+    failed, sent = an_email(tenant, status="failed"), an_email(tenant, status="sent")
+
+    again = editor.post(page(failed, "retry"), follow=True).content.decode()
+    refused = editor.post(page(sent, "retry"), follow=True).content.decode()
+
+    for email, status in ((failed, "queued"), (sent, "sent")):
+        email.refresh_from_db()
+        assert email.status == status
+    assert "The message goes out now." in again
+    assert "Its status does not allow this." in refused
 
 
 def test_a_viewer_is_offered_nothing_and_can_do_nothing(viewer, tenant):
     email = an_email(tenant)
 
-    for address in (LIST, page(email)):
-        assert 'value="cancel"' not in viewer.get(address).content.decode()
+    assert 'value="cancel"' not in viewer.get(LIST).content.decode()
+    assert page(email, "cancel") not in viewer.get(page(email)).content.decode()
     act(viewer, "cancel", email)
+    assert viewer.post(page(email, "cancel")).status_code == 403
+    background.work_off()
 
     email.refresh_from_db()
     assert email.status == EmailStatus.QUEUED
@@ -323,6 +342,8 @@ def test_an_owner_elsewhere_can_not_touch_our_messages(stranger, tenant):
     email = an_email(tenant)
 
     act(stranger, "cancel", email)
+    assert stranger.post(page(email, "cancel")).status_code == 404
+    background.work_off()
 
     email.refresh_from_db()
     assert email.status == EmailStatus.QUEUED

@@ -9,8 +9,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tenants import background
 from tenants.models import Membership, Role
 from tests.servers.receiver import ERROR, Receiver
+from tests.staff import worked_off
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.tests.telling import drain, endpoint_at, of, tell
 
@@ -172,7 +174,10 @@ def test_an_editor_sees_webhooks_and_sends_again_but_sets_nothing_up(editor, ten
     assert editor.post(ENDPOINTS + "add/", form(tenant)).status_code == 403
     for verb in ("test", "rotate"):
         assert editor.post(page(endpoint, verb)).status_code == 403
-    assert again(editor, delivery, back=delivery.pk).redirect_chain[-1][0] == page(delivery)
+    assert f'action="{page(delivery, "redeliver")}"' in editor.get(page(delivery)).content.decode()
+    answer = editor.post(page(delivery, "redeliver"), follow=True)
+    assert answer.redirect_chain[-1][0] == page(delivery)
+    assert "The delivery goes out now." in answer.content.decode()
     assert of(delivery).status == "pending"
     assert WebhookEndpoint.objects.get().url == URL
 
@@ -183,8 +188,10 @@ def test_a_viewer_sends_nothing_again(tenant):
     (delivery,) = tell(tenant)
     WebhookDelivery.objects.update(status="failed")
 
-    assert viewer.get(page(delivery)).status_code == 200
+    assert page(delivery, "redeliver") not in viewer.get(page(delivery)).content.decode()
+    assert viewer.post(page(delivery, "redeliver")).status_code == 403
     again(viewer, delivery)
+    background.work_off()
 
     assert of(delivery).status == "failed"
 
@@ -200,7 +207,9 @@ def test_others_see_and_do_nothing(stranger, tenant):
         assert "shop.example" not in stranger.get(address).content.decode()
     for verb in ("test", "rotate"):
         assert stranger.post(page(endpoint, verb)).status_code == 404
+    assert stranger.post(page(delivery, "redeliver")).status_code == 404
     again(stranger, delivery)
+    background.work_off()
     assert of(delivery).status == "failed"
     assert WebhookEndpoint.objects.get().secret == endpoint.secret
 
@@ -211,10 +220,39 @@ def test_a_delivery_for_a_webhook_that_is_off_is_left_alone_and_said(editor, ten
     WebhookDelivery.objects.update(status="failed")
     WebhookEndpoint.objects.update(is_active=False)
 
-    told = again(editor, delivery).content.decode()
+    told = editor.post(page(delivery, "redeliver"), follow=True).content.decode()
+    job = worked_off(again(editor, delivery))
 
-    assert "1 delivery was left alone: its webhook is off." in told
+    assert "The delivery was left alone: its webhook is off." in told
+    assert job.result == {"done": 0, "refused": 1}
+    (problem,) = job.problems.all()
+    assert (problem.value, problem.code) == (str(delivery.public_id), "inactive")
     assert of(delivery).status == "failed"
+
+
+def test_many_deliveries_are_sent_again_as_a_job(editor, tenant):
+    endpoint_at(URL, tenant=tenant)
+    for _number in range(3):
+        tell(tenant)
+    WebhookDelivery.objects.update(status="failed")
+    first, second, left = WebhookDelivery.objects.order_by("pk")
+
+    job = worked_off(again(editor, first, second))
+
+    assert job.result == {"done": 2, "refused": 0}
+    assert [of(row).status for row in (first, second, left)] == ["pending", "pending", "failed"]
+
+
+def test_chosen_webhooks_are_tested_as_a_job_that_tells_each_failure(keeper, tenant):
+    with Receiver() as receiver:
+        endpoint_at(receiver.url, tenant=tenant)
+        endpoint_at("http://127.0.0.1:1/", tenant=tenant)
+        keys = list(WebhookEndpoint.objects.values_list("pk", flat=True))
+        job = worked_off(keeper.post(ENDPOINTS, {"action": "send_test", "_selected_action": keys}))
+
+    assert job.result == {"done": 1, "refused": 1}
+    (problem,) = job.problems.all()
+    assert problem.value.startswith("127.0.0.1: ")
 
 
 def test_payload_and_answer_are_shown_as_text(editor, tenant):

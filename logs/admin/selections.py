@@ -1,11 +1,11 @@
-"""Asking for the listed messages as a file."""
+"""Asking for a job on many messages: to write them to a file, to send or to cancel them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from django import forms
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,10 +19,11 @@ from unfold.widgets import (
 )
 
 from accounts.models import EmailAccount
-from logs import exporting
+from logs import changing, exporting
 from logs.admin.message_list import FIRST_DAY, LAST_DAY, MODE, STATUS, MessageList, beginning, end
 from logs.models import EmailStatus
 from templates_app.models import EmailTemplate
+from tenants.admin_base import user_of
 from tenants.models import Mode, Role, Tenant
 from tenants.roles import tenants_of
 
@@ -40,17 +41,23 @@ LISTED = {
 """The form's fields, by the name that they have in the list's query."""
 
 
-class ExportForm(forms.Form):
-    """Which messages a file shall hold."""
+CHANGES: dict[str, tuple[str, EmailStatus, Any]] = {
+    "again": (changing.RETRY, EmailStatus.FAILED, _("Send the failed ones again")),
+    "now": (
+        changing.RETRY,
+        EmailStatus.QUEUED,
+        _("Send the waiting ones now, those for later too"),
+    ),
+    "cancel": (changing.CANCEL, EmailStatus.QUEUED, _("Cancel the waiting ones")),
+}
+"""What the page offers: the job's kind, and the status of the messages that it is for."""
+
+
+class SelectionForm(forms.Form):
+    """Which messages a job is for."""
 
     tenant = forms.ModelChoiceField(
         label=_("Tenant"), queryset=Tenant.objects.none(), widget=UnfoldAdminSelectWidget()
-    )
-    status = forms.ChoiceField(
-        label=_("Status"),
-        choices=[("", _("all")), *EmailStatus.choices],
-        required=False,
-        widget=UnfoldAdminSelectWidget(),
     )
     mode = forms.ChoiceField(
         label=_("Mode"),
@@ -98,12 +105,11 @@ class ExportForm(forms.Form):
         return given
 
     @property
-    def filters(self) -> dict[str, str]:
+    def filters(self) -> dict[str, Any]:
         """What a valid form asks for, as the job keeps it."""
         given = self.cleaned_data
         first, last = given["first_day"], given["last_day"]
         return {
-            "status": given["status"],
             "mode": given["mode"],
             "account": given["account"].pk if given["account"] else "",
             "template": given["template"].pk if given["template"] else "",
@@ -114,39 +120,113 @@ class ExportForm(forms.Form):
         }
 
 
-class MessageExports(MessageList):
-    """The page that asks which messages, filled in with what the list shows."""
+class ExportForm(SelectionForm):
+    """Which messages a file shall hold."""
+
+    status = forms.ChoiceField(
+        label=_("Status"),
+        choices=[("", _("all")), *EmailStatus.choices],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    field_order = ("tenant", "status")
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        return {**super().filters, "status": self.cleaned_data["status"]}
+
+
+class ChangeForm(SelectionForm):
+    """Which messages shall go out, or not."""
+
+    change = forms.ChoiceField(
+        label=_("What to do"),
+        choices=[("", "–"), *((name, label) for name, (_k, _s, label) in CHANGES.items())],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    field_order = ("tenant", "change")
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        _kind, status, _label = CHANGES[self.cleaned_data["change"]]
+        return {**super().filters, "status": status.value}
+
+
+Form = TypeVar("Form", bound=SelectionForm)
+
+
+class MessageJobs(MessageList):
+    """The pages that ask which messages, filled in with what the list shows."""
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.export_view)
+        view = self.admin_site.admin_view
         inherited: list[URLPattern] = super().get_urls()
-        return [path("export/", view, name="logs_emaillog_export"), *inherited]
+        return [
+            path("export/", view(self.export_view), name="logs_emaillog_export"),
+            path("many/", view(self.many_view), name="logs_emaillog_many"),
+            *inherited,
+        ]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Ask which messages, and write them to a file as a job."""
-        if not self.has_editor_permission(request):
-            raise PermissionDenied
-        form = self._export_form(request)
-        if form.is_bound and form.is_valid():
-            job = exporting.start_export(
-                tenant=form.cleaned_data["tenant"],
-                created_by=request.user if isinstance(request.user, User) else None,
-                filters=form.filters,
-            )
-            return redirect("admin:tenants_backgroundjob_change", job.pk)
+        form = self._form(request, ExportForm)
+        if not form.is_valid():
+            texts = {
+                "title": _("Export messages"),
+                "explanation": _(
+                    "A CSV file with one row for each message, without what it says. It is made "
+                    "in the background and kept for 30 days."
+                ),
+                "verb": _("Export"),
+            }
+            return self._ask(request, form, texts)
+        job = exporting.start_export(
+            tenant=form.cleaned_data["tenant"], created_by=user_of(request), filters=form.filters
+        )
+        return redirect("admin:tenants_backgroundjob_change", job.pk)
+
+    def many_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask which messages, and send or cancel them as a job."""
+        form = self._form(request, ChangeForm)
+        if not form.is_valid():
+            texts = {
+                "title": _("Send or cancel many messages"),
+                "explanation": _(
+                    "Every message that fits is sent or cancelled, not only those that the list "
+                    "shows. It is done in the background; the next page shows how far it is, and "
+                    "stops it."
+                ),
+                "verb": _("Start"),
+            }
+            return self._ask(request, form, texts)
+        kind, _status, _label = CHANGES[form.cleaned_data["change"]]
+        job = changing.start_change(
+            kind,
+            tenant=form.cleaned_data["tenant"],
+            created_by=user_of(request),
+            filters=form.filters,
+        )
+        return redirect("admin:tenants_backgroundjob_change", job.pk)
+
+    def _ask(
+        self, request: HttpRequest, form: SelectionForm, texts: Mapping[str, Any]
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "form": form,
-            "title": _("Export messages"),
+            "back": _("Back to the messages"),
         }
-        return TemplateResponse(request, "logs/admin/export.html", context)
+        return TemplateResponse(request, "tenants/admin/job_form.html", {**context, **texts})
 
-    def _export_form(self, request: HttpRequest) -> ExportForm:
+    def _form(self, request: HttpRequest, kind: type[Form]) -> Form:
         """Return the form, filled in where it was posted: asking by GET starts nothing."""
+        if not self.has_editor_permission(request):
+            raise PermissionDenied
         tenants = tenants_of(request.user, least=Role.EDITOR).order_by("name")
         listed = {name: request.GET.get(key, "") for name, key in LISTED.items()}
-        form = ExportForm(request.POST if request.method == "POST" else None, initial=listed)
+        listed["change"] = "again" if listed["status"] == EmailStatus.FAILED else ""
+        form = kind(request.POST if request.method == "POST" else None, initial=listed)
         own: dict[str, Any] = {
             "tenant": tenants,
             "account": EmailAccount.objects.filter(domain__tenant__in=tenants)

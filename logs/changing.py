@@ -1,0 +1,74 @@
+"""Sending and cancelling many messages as background jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import SendCraftError
+from logs import transitions
+from logs.models import EmailLog
+from logs.selection import params_of, selected
+from tenants.background import register
+from tenants.each import ForEach
+from tenants.models import BackgroundJob, Tenant
+from tenants.services import start_job
+
+RETRY, CANCEL = "messages.retry", "messages.cancel"
+WORDS = {
+    "conflict": _("Its status does not allow this."),
+    "gone": _("What it said was removed."),
+}
+
+
+def start_change(
+    kind: str, *, tenant: Tenant, created_by: User | None, filters: Mapping[str, Any]
+) -> BackgroundJob:
+    """Send or cancel the tenant's messages that :mod:`logs.selection` finds by ``filters``."""
+    return start_job(kind, tenant=tenant, created_by=created_by, params=params_of(filters))
+
+
+class Transition(Protocol):
+    def __call__(self, email: EmailLog, /, *, at: datetime) -> None: ...
+
+
+def _each(transition: Transition) -> Callable[[EmailLog, BackgroundJob], None]:
+    return lambda email, _job: transition(email, at=timezone.now())
+
+
+def _messages(job: BackgroundJob) -> QuerySet[EmailLog]:
+    return selected(job).without_variables()
+
+
+def _named(email: EmailLog, _error: SendCraftError) -> str:
+    return str(email.tracking_id)  # an address would outlive its erasure
+
+
+register(
+    RETRY,
+    ForEach(
+        label=_("Sending of messages"),
+        rows=_messages,
+        verb=_each(transitions.retry),
+        done=_("On their way"),
+        words=WORDS,
+        named=_named,
+    ).kind(),
+)
+register(
+    CANCEL,
+    ForEach(
+        label=_("Cancelling of messages"),
+        rows=_messages,
+        verb=_each(transitions.cancel),
+        done=_("Cancelled"),
+        words=WORDS,
+        named=_named,
+    ).kind(),
+)

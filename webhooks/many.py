@@ -1,0 +1,58 @@
+"""Testing many webhooks, and sending many deliveries again, as background jobs."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import Refused, SendCraftError
+from tenants.background import register
+from tenants.each import ForEach
+from tenants.models import BackgroundJob
+from webhooks import services
+from webhooks.models import WebhookDelivery, WebhookEndpoint
+
+REDELIVERY, TEST = "webhooks.redeliver", "webhooks.test"
+NOT_TAKEN = "not_taken"
+
+
+def redeliver(delivery: WebhookDelivery, _job: BackgroundJob) -> None:
+    services.redeliver(delivery)
+
+
+def test(endpoint: WebhookEndpoint, _job: BackgroundJob) -> None:  # a verb, no test
+    answer = services.send_test(endpoint)
+    if not answer.is_ok:
+        raise Refused(answer.error, code=NOT_TAKEN)
+
+
+def _tested(endpoint: WebhookEndpoint, error: SendCraftError) -> str:
+    return f"{endpoint.host}: {error.detail}"
+
+
+register(
+    REDELIVERY,
+    ForEach(
+        label=_("Sending to webhooks again"),
+        rows=lambda job: WebhookDelivery.objects.for_tenant(job.tenant).select_related("endpoint"),
+        verb=redeliver,
+        done=_("On their way"),
+        words={"inactive": _("Its webhook is off.")},
+        named=lambda delivery, _error: str(delivery.public_id),
+    ).kind(),
+)
+register(
+    TEST,
+    ForEach(
+        label=_("Test of webhooks"),
+        rows=lambda job: WebhookEndpoint.objects.for_tenant(job.tenant),
+        verb=test,
+        waits=True,
+        done=_("Took the test event"),
+        refused=_("Did not take it"),
+        words={
+            NOT_TAKEN: _("It did not take the test event."),
+            "secret_unreadable": _("Its secret can't be read."),
+        },
+        named=_tested,
+    ).kind(),
+)
