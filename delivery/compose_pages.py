@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from common.errors import Conflict, Refused
 from delivery import services
 from delivery.composing import ChoiceForm, ComposeForm
+from delivery.submission import Message
 from templates_app.models import EmailTemplate
 from tenants.admin_base import TenantAdmin
 from tenants.idempotency import Answer, Once
@@ -41,7 +42,14 @@ class ComposePages(TenantAdmin):
             form = ComposeForm(tenant=tenant, template=template)
             return self._page(request, form, tenants=tenants)
         is_preview = "preview" in request.POST
-        form = ComposeForm(request.POST, tenant=tenant, template=template, is_preview=is_preview)
+        form = ComposeForm(
+            request.POST,
+            request.FILES,
+            tenant=tenant,
+            template=template,
+            is_preview=is_preview,
+            lost=request.POST.getlist("lost"),
+        )
         shown = None
         if form.is_valid():
             try:
@@ -52,12 +60,13 @@ class ComposePages(TenantAdmin):
                 form.show(refusal)
             except Conflict as conflict:
                 form.add_error(None, conflict.detail)
+        form.give_back()
         return self._page(request, form, tenants=tenants, shown=shown)
 
     def _sent(self, request: HttpRequest, form: ComposeForm) -> HttpResponse:
         """Send the message and go to its page; pressed twice, the button sends it once."""
         message = form.message(by=request.user.get_username())
-        once = Once.of(tenant=form.tenant, key=key_of(request), request=b"")
+        once = Once.of(tenant=form.tenant, key=key_of(request, message), request=b"")
 
         def work() -> Answer:
             email = services.submit(message, tenant=form.tenant, mode=Mode.LIVE)
@@ -112,8 +121,9 @@ def chosen_template(request: HttpRequest, tenant: Tenant) -> EmailTemplate | Non
     return EmailTemplate.objects.for_tenant(tenant).filter(pk=wanted, is_active=True).first()
 
 
-def key_of(request: HttpRequest) -> str:
-    """Return what tells this press of the button from others: the page's own mark and its text."""
+def key_of(request: HttpRequest, message: Message) -> str:
+    """Return what tells this press of the button from others: the page's mark, text and files."""
     given = sorted((k, v) for k, v in request.POST.items() if k != "csrfmiddlewaretoken")
-    digest = hashlib.sha256(repr((request.GET.urlencode(), given)).encode()).hexdigest()
+    files = [(file.filename, file.sha256) for file in message.options.files]
+    digest = hashlib.sha256(repr((request.GET.urlencode(), given, files)).encode()).hexdigest()
     return f"compose {request.user.pk} {digest}"

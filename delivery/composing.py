@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -19,6 +23,8 @@ from unfold.widgets import (
 
 from accounts.models import EmailAccount
 from common.errors import Refused, RefusedTogether
+from delivery.errors import TooLarge
+from delivery.mime_parts import OCTET_STREAM
 from delivery.submission import SUBJECT_LENGTH, Message, read_message
 from templates_app import services, studio
 from templates_app.analysis import root
@@ -27,6 +33,10 @@ from tenants.models import Tenant, TenantQuerySet
 
 VARIABLE = "var_"
 OWN = ("subject", "text", "html")
+COPIES = ("cc", "bcc", "reply_to")
+FILES = "attachments"
+# Addresses with separators between them; one in a quoted name belongs to the name.
+SEPARATED = re.compile(r'(?:[^,;"\n]|"(?:[^"\\]|\\.)*"|")+')
 FIELDS = {"to_address": "to_address", "from_account": "account", "template_id": None}
 """What the contract calls a field, and what the form calls it; None: not of this form."""
 
@@ -55,8 +65,36 @@ class ChoiceForm(forms.Form):
             self.fields["tenant"].widget = forms.HiddenInput()
 
 
+class FilesInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of files."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[bytes]]:
+        return [super(FilesField, self).clean(file, initial) for file in data or []]
+
+
+def copies_field(label: Any, *, help_text: Any = "") -> forms.CharField:
+    """Return the field of a line that holds several addresses."""
+    return forms.CharField(
+        label=label,
+        max_length=5000,
+        required=False,
+        help_text=help_text,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+
 class ComposeForm(forms.Form):
-    """To whom, from whom and what; of a template its variables, each in a field of its own."""
+    """To whom, from whom and what; of a template its variables, each in a field of its own.
+
+    ``lost`` names files that were chosen before, on a page that came back: no browser keeps
+    them, so they are asked for again, or for leave to go without.
+    """
 
     account = forms.ModelChoiceField(
         EmailAccount.objects.none(),
@@ -71,6 +109,12 @@ class ComposeForm(forms.Form):
         help_text=gettext_lazy("An address, or Ana Silva &lt;ana@example.com&gt;"),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
+    cc = copies_field(
+        pgettext_lazy("of a message", "Cc"),
+        help_text=gettext_lazy("Several addresses have commas between them."),
+    )
+    bcc = copies_field(pgettext_lazy("of a message", "Bcc"))
+    reply_to = copies_field(pgettext_lazy("of a message", "Reply to"))
     subject = forms.CharField(
         label=gettext_lazy("Subject"),
         max_length=SUBJECT_LENGTH,
@@ -91,12 +135,17 @@ class ComposeForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
     )
 
+    attachments = FilesField(
+        label=gettext_lazy("Files"), required=False, allow_empty_file=True, max_length=255
+    )
+
     def __init__(
         self,
         *args: Any,
         tenant: Tenant,
         template: EmailTemplate | None,
         is_preview: bool = False,
+        lost: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -108,7 +157,11 @@ class ComposeForm(forms.Form):
         self.fields["account"].queryset = usable.order_by("email_address")  # type: ignore[attr-defined]
         if template is not None:
             self._ask_variables(template)
+        self.fields[FILES] = self.fields.pop(FILES)  # after the variables
         self.is_preview = is_preview
+        self._listed: dict[str, list[str]] = {}
+        self.lost: list[str] = []
+        self._lose(lost)
 
     def full_clean(self) -> None:
         """Check what was entered; a preview asks for nothing, yet the page says what is needed."""
@@ -118,6 +171,54 @@ class ComposeForm(forms.Form):
         super().full_clean()
         for field in needed:
             field.required = True
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        has_files = given.get(FILES) or given.get("without_files")
+        if self.lost and not has_files and not self.is_preview and FILES not in self.errors:
+            self.add_error(FILES, self._told_lost())
+        return given
+
+    def give_back(self) -> None:
+        """Say which files must be chosen again; call it before the form is shown once more."""
+        chosen = [str(file.name) for file in self.files.getlist(FILES)]
+        self._lose(chosen)
+        wanted = self.lost if not self.cleaned_data.get("without_files") else chosen
+        if wanted and self._told_lost() not in self.errors.get(FILES, []):
+            self.add_error(FILES, self._told_lost())
+
+    def _lose(self, names: Sequence[str]) -> None:
+        if names:
+            self.lost = list(names)
+            self.fields["without_files"] = forms.BooleanField(
+                label=_("Send it without these files"),
+                required=False,
+                widget=UnfoldBooleanSwitchWidget(),
+            )
+
+    def _told_lost(self) -> str:
+        return _("Please choose again: %(files)s") % {"files": ", ".join(self.lost)}
+
+    # The parts in which the page shows it
+
+    @property
+    def head(self) -> list[forms.BoundField]:
+        return [self["account"], self["to_address"]]
+
+    @property
+    def copies(self) -> list[forms.BoundField]:
+        return [self[name] for name in COPIES]
+
+    @property
+    def has_copies(self) -> bool:
+        return any(self[name].value() or self[name].errors for name in COPIES)
+
+    @property
+    def rest(self) -> list[forms.BoundField]:
+        shown = {"account", "to_address", *COPIES}
+        return [field for field in self if field.name not in shown]
+
+    # What was entered
 
     def _ask_variables(self, template: EmailTemplate) -> None:
         for name in OWN:
@@ -145,8 +246,12 @@ class ComposeForm(forms.Form):
         """
         given = self.cleaned_data
         account = given["account"]
+        self._listed = {name: separated(given[name]) for name in COPIES}
+        self._listed[FILES] = [str(file.name) for file in given[FILES]]
         data: dict[str, Any] = {
             "to_address": given["to_address"],
+            **{name: self._listed[name] for name in COPIES},
+            FILES: in_base64(given[FILES]),
             "from_account": account.pk if account else None,
             "template_id": self.template.pk if self.template else None,
             "metadata": {"sent_by": by},
@@ -171,18 +276,52 @@ class ComposeForm(forms.Form):
         """Put what was refused at its field."""
         together = refusal.refusals if isinstance(refusal, RefusedTogether) else [refusal]
         for one in together:
-            self.add_error(self._field_of(one.attr or ""), one.detail)
+            attr = one.attr or ""
+            named = self._item(attr)
+            self.add_error(self._field_of(attr), f"{named}: {one.detail}" if named else one.detail)
 
     def _field_of(self, attr: str) -> str | None:
-        if attr.startswith("variables."):
+        first = attr.partition(".")[0]
+        if first == "variables":
             name = VARIABLE + root(attr.removeprefix("variables."))
         else:
-            name = FIELDS.get(attr, attr) or ""
+            name = FIELDS.get(first, first) or ""
         return name if name in self.fields else None
+
+    def _item(self, attr: str) -> str:
+        """Return the address or file that ``cc.0`` or ``attachments.0.filename`` means."""
+        name, _dot, rest = attr.partition(".")
+        number = rest.partition(".")[0]
+        listed = self._listed.get(name, [])
+        return listed[int(number)] if number.isdecimal() and int(number) < len(listed) else ""
 
     def _needs(self, name: str) -> bool:
         needs = self.version.needs if self.version else []
         return any(root(path) == name and not path.startswith(f"{name}?") for path in needs)
+
+
+def separated(text: str) -> list[str]:
+    """Return the addresses that a line holds, as they were written."""
+    return [one.strip() for one in SEPARATED.findall(text) if one.strip()]
+
+
+def in_base64(files: Iterable[UploadedFile[bytes]]) -> list[dict[str, str]]:
+    """Return uploaded files as ``POST /emails/send`` takes them.
+
+    Raises:
+        TooLarge: together they are over the limit; they are not read then.
+    """
+    chosen = list(files)
+    if sum(file.size or 0 for file in chosen) > settings.MESSAGE_LIMIT_BYTES:
+        raise TooLarge(attr=FILES)
+    return [
+        {
+            "filename": str(file.name),
+            "content_type": file.content_type or OCTET_STREAM,
+            "content": base64.b64encode(file.read()).decode(),
+        }
+        for file in chosen
+    ]
 
 
 class JsonField(forms.CharField):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.html import strip_tags
 
 from accounts.models import EmailAccount
-from delivery.composing import emptied
+from delivery.composing import FILES, emptied
 from delivery.models import Suppression
 from logs.models import EmailLog
 from templates_app.tests.test_admin import staff
@@ -157,6 +158,100 @@ def test_pressed_twice_the_button_sends_once_but_another_text_is_sent(editor, ac
 def test_the_same_text_is_sent_again_from_a_new_page(editor, account):
     for once in ("1", "2"):
         send(editor, OWN | {"account": account.pk}, once=once)
+
+    assert EmailLog.objects.count() == 2
+
+
+# Copies and files
+
+
+def file(name="offer.pdf", content=b"%PDF", content_type="application/pdf"):
+    return SimpleUploadedFile(name, content, content_type=content_type)
+
+
+def test_copies_a_reply_address_and_files_go_as_the_api_takes_them(editor, account):
+    copies = {
+        "cc": 'rui@example.com; "Silva, Eva" <eva@example.com>',
+        "bcc": "boss@example.com",
+        "reply_to": "Sales <sales@example.com>",
+    }
+    files = [file(), file("a/b/notes.txt", b"", "text/plain")]
+
+    response = send(editor, OWN | copies | {"account": account.pk, "attachments": files})
+
+    assert response.status_code == 302, response.context["form"].errors
+    email = EmailLog.objects.get()
+    assert email.cc_addresses == ["rui@example.com", "eva@example.com"]
+    assert email.cc_names == {"eva@example.com": "Silva, Eva"}
+    assert email.bcc_addresses == ["boss@example.com"]
+    assert email.content.reply_to == [{"address": "sales@example.com", "name": "Sales"}]
+    kept = email.content.attachments.order_by("pk")
+    assert [(one.filename, one.content_type, one.size_bytes) for one in kept] == [
+        ("offer.pdf", "application/pdf", 4),
+        ("notes.txt", "text/plain", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "why"),
+    [
+        ({"cc": "rui@example.com, nobody"}, "cc", "nobody: "),
+        ({"bcc": "gone@example.com"}, "bcc", "gone@example.com: This address is suppressed"),
+        ({"cc": "ana@example.com"}, "cc", "ana@example.com: This address is a recipient already."),
+        ({"reply_to": "x"}, "reply_to", "x: "),
+        ({"cc": ",".join(f"{n}@example.com" for n in range(51))}, "cc", "At most 50"),
+    ],
+)
+def test_a_refused_copy_is_named_at_its_field(editor, tenant, account, fields, field, why):
+    Suppression.objects.create(tenant=tenant, address="gone@example.com", reason="manual")
+
+    response = send(editor, OWN | {"account": account.pk} | fields)
+
+    assert why in errors(response, field)[0]
+    assert '<details class="compose-copies" open>' in response.content.decode()
+    assert EmailLog.objects.count() == 0
+
+
+def test_a_refused_file_is_named(editor, account):
+    files = [file(), file("odd.pdf", content_type="pdf")]
+
+    told = errors(send(editor, OWN | {"account": account.pk, "attachments": files}), FILES)
+
+    assert told[0] == "odd.pdf: A content type looks like type/subtype."
+    assert EmailLog.objects.count() == 0
+
+
+def test_files_over_the_limit_are_refused_unread(editor, account, settings):
+    settings.MESSAGE_LIMIT_BYTES = 100 * 1024
+    large = file(content=b"x" * (101 * 1024))
+
+    told = errors(send(editor, OWN | {"account": account.pk, "attachments": [large]}), FILES)
+
+    assert "would be larger" in told[0]
+    assert EmailLog.objects.count() == 0
+
+
+@pytest.mark.parametrize("more", [{"to_address": "no address"}, {"preview": "1"}])
+def test_files_of_a_page_that_comes_back_are_asked_for_again(editor, account, more):
+    fields = OWN | {"account": account.pk}
+    back = send(editor, fields | {"attachments": [file()]} | more)
+    assert "Please choose again: offer.pdf" in errors(back, FILES)
+    assert '<input type="hidden" name="lost" value="offer.pdf">' in back.content.decode()
+
+    forgotten = send(editor, fields | {"lost": ["offer.pdf"]})
+    assert errors(forgotten, FILES) == ["Please choose again: offer.pdf"]
+    assert EmailLog.objects.count() == 0
+    chosen = send(editor, fields | {"lost": ["offer.pdf"], "attachments": [file()]})
+    without = send(editor, fields | {"lost": ["offer.pdf"], "without_files": "on"}, once="2")
+
+    assert (chosen.status_code, without.status_code) == (302, 302)
+    counts = [email.content.attachments.count() for email in EmailLog.objects.order_by("pk")]
+    assert counts == [1, 0]
+
+
+def test_pressed_twice_with_the_same_files_it_sends_once_with_others_again(editor, account):
+    for content in (b"one", b"one", b"two"):
+        send(editor, OWN | {"account": account.pk, "attachments": [file(content=content)]})
 
     assert EmailLog.objects.count() == 2
 
