@@ -11,8 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import report, servers
+from bench.console import GROWS, TOO_SLOW
 from bench.measure import Run
-from bench.scenarios import MEASURES, Bench
+from bench.scenarios import MEASURES, USUAL, Bench
 from bench.sink import postfix_program
 
 QUICK = {"messages": 500, "crowd": 2_000, "runs": 1, "limit": 15.0}
@@ -27,20 +28,30 @@ def main() -> None:
         skipped.append("smtp-sink of Postfix is not installed: our own, slower receiver is used")
     for line in skipped:
         print(f"skipped: {line}")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        bench = set_up(options, folder=Path(folder), stack=stack, has_servers=not reason)
+    with ExitStack() as stack:
+        folder = options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+        place = Path(folder).resolve()
+        place.mkdir(exist_ok=True)
+        bench = set_up(options, folder=place, stack=stack, has_servers=not reason)
         runs: list[Run] = []
         try:
             for run in measured(bench, names=options.only, runs=options.runs):
                 runs.append(run)  # noqa: PERF402  kept when a later one fails
         finally:
             show(runs, skipped=skipped)
+    sys.exit(complaint(report.medians(runs)))
 
 
 def show(runs: Sequence[Run], *, skipped: Sequence[str]) -> None:
     rows = report.with_ratios(report.medians(runs))
     print(report.table(rows))
     print(f"\nwritten to {report.write(runs, rows=rows, skipped=skipped)}")
+
+
+def complaint(rows: Sequence[Run]) -> str:
+    """Return which pages take too long, or ask more the more there is; empty for none."""
+    wrong = [row for row in rows if TOO_SLOW in row.note or GROWS in row.note]
+    return f"\nNOT AS IT SHOULD BE:{report.table(wrong)}" if wrong else ""
 
 
 def read_options() -> argparse.Namespace:
@@ -50,8 +61,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--crowd", type=int, help="messages of the large batch")
     parser.add_argument("--runs", type=int, help="runs; medians are shown")
     parser.add_argument("--limit", type=float, help="seconds that a party may take")
-    parser.add_argument("--only", nargs="+", choices=MEASURES, default=list(MEASURES))
+    parser.add_argument("--only", nargs="+", choices=MEASURES, default=USUAL)
     parser.add_argument("--million", action="store_true", help="also a queue of 1,000,000 rows")
+    parser.add_argument("--keep", type=Path, help="keep what is made, and use it again next time")
     options = parser.parse_args()
     for name, value in (QUICK if options.quick else FULL).items():
         if getattr(options, name) is None:

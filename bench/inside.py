@@ -27,6 +27,7 @@ from ai_triage.models import Status, TriageResult  # noqa: E402
 from ai_triage.providers.base import Company  # noqa: E402
 from ai_triage.providers.rules import RulesProvider  # noqa: E402
 from bench import order  # noqa: E402
+from bench.stock import stock  # noqa: E402
 from common.ids import uuid7  # noqa: E402
 from delivery import doorbell  # noqa: E402
 from delivery.bulk import prepare_bulk  # noqa: E402
@@ -221,7 +222,7 @@ def triage_offline(count: int) -> float:
 
 CALLS = (
     *(prepare, account, hold, release, fill, settled, grow, claim, status),
-    *(tracked, hits, triage_fill, triage_settled, triage_offline),
+    *(tracked, hits, triage_fill, triage_settled, triage_offline, stock),
 )
 
 

@@ -9,7 +9,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from bench import console as pages
 from bench import load, order
 from bench.delay import far_away
 from bench.measure import Run, Spent, cpu_of_group, memory_of_group, script
@@ -60,6 +62,15 @@ class Bench:
         env = production_like(self.servers.new_database("hub"))
         env |= {"BROKER_URL": self.servers.redis_url, "CACHE_URL": self.servers.redis_url}
         return hub(runtime, folder, env=env, database_group=self.servers.database_group)
+
+    def stocked(self, runtime: str, *, messages: int) -> dict[str, Any]:
+        """Return where an installation with so many messages is, or is to be."""
+        name = f"console_{messages}"
+        env = {}
+        if runtime == "MariaDB" and self.servers:
+            env = production_like(self.servers.new_database(name))
+            env |= {"BROKER_URL": self.servers.redis_url, "CACHE_URL": self.servers.redis_url}
+        return {"folder": self.folder / f"{name}-{runtime}", "env": env, "messages": messages}
 
     def peer_database(self, runtime: str) -> str:
         """A database of the peer's own of the same kind."""
@@ -237,10 +248,22 @@ def _triaged(bench: Bench, made: Hub, model: FakeGoogle, *, name: str, note: str
     return Run(f"triage, {name} mail", f"SendCraft, {made.name}", figures, note)
 
 
+def console(bench: Bench) -> Iterator[Run]:
+    """What the admin's pages take with a million messages; they may not ask more than with few."""
+    for runtime in bench.runtimes:
+        few, many = pages.FEW, pages.MANY[runtime]
+        yield from pages.runs(
+            pages.seen(**bench.stocked(runtime, messages=few), times=1),
+            pages.seen(**bench.stocked(runtime, messages=many), times=pages.REQUESTS),
+            runtime=f"{many:,} messages, {runtime}",
+        )
+
+
 MEASURES: dict[str, Callable[[Bench], Iterator[Run]]] = {
     measure.__name__: measure
-    for measure in (near, far, accept, latency, crowd, queue, track, triage)
+    for measure in (near, far, accept, latency, crowd, queue, track, triage, console)
 }
+USUAL = [name for name in MEASURES if name != "console"]
 
 
 def sendcraft(

@@ -21,6 +21,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import FieldTextFilter
 from unfold.decorators import action
+from unfold.paginator import InfinitePaginator
 
 from delivery import suppression_lists
 from delivery.account_pages import AccountPages
@@ -79,7 +80,9 @@ class SuppressionAdmin(TenantAdmin):
     search_fields = ["address"]
     search_help_text = _("Address")
     ordering = ["-id"]
+    paginator = InfinitePaginator
     show_full_result_count = False
+    list_disable_select_all = True
     actions = ["delete_selected"]
     actions_list = ["take_over", "give_away"]
     fields = ["tenant", "address", "topic", "reason", "expires_at", "source_link", "created_at"]
@@ -207,6 +210,8 @@ class SendBatchAdmin(AccountPages, ComposePages, TemplateTests, MessagePages):
     list_display = ["public_id", "template", "accepted", "rejected_count", "created_at", "tenant"]
     list_filter = ["tenant"]
     list_select_related = ["tenant", "template"]
+    ordering = ["-id"]
+    paginator = InfinitePaginator
     show_full_result_count = False
     fields = [
         "public_id",

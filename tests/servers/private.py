@@ -20,6 +20,8 @@ class MariaDB:
     def __init__(self, folder: Path) -> None:
         (self.port,) = free_ports(1)
         self._data = folder / "mariadb"
+        if self._data.exists():
+            return
         command = ["mariadb-install-db", "--no-defaults", f"--datadir={self._data}"]
         command += [f"--user={getpass.getuser()}", "--skip-test-db"]
         command += ["--auth-root-authentication-method=normal"]
@@ -45,11 +47,11 @@ class MariaDB:
         return self.process
 
     def new_database(self, name: str) -> str:
-        """Make an empty database and return its URL."""
+        """Return the URL of a database, an empty one where there was none of the name."""
         import MySQLdb
 
         server = MySQLdb.connect(host="127.0.0.1", port=self.port, user="root")
-        server.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        server.cursor().execute(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4")
         server.close()
         return f"mysql://root@127.0.0.1:{self.port}/{name}"
 
