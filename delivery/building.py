@@ -15,7 +15,7 @@ from delivery.mime import Outgoing, build
 from delivery.mime_parts import OutgoingAttachment
 from delivery.tracking import LinkOf, tracked
 from domains.models import DKIMKey, Domain, KeyAlgorithm
-from logs.links import base_url, click_url, open_url, own_unsubscribe_url, unsubscribe_url
+from logs.links import base_url, click_urls, open_url, own_unsubscribe_url, unsubscribe_url
 from logs.models import EmailContent, EmailLog
 from logs.services import rendered_content
 
@@ -75,11 +75,10 @@ def _link_of(email: EmailLog, host: str) -> LinkOf:
     """Return what makes tracked links of targets; ways out, and links of ours, stay."""
     ours = tuple(f"{base}/{path}/" for base in {base_url(), base_url(host)} for path in "tu")
     way_out = own_unsubscribe_url({**email.content.variables, **email.own_variables})
+    click_url = click_urls(email.tracking_id, host=host)
 
     def link(target: str) -> str | None:
-        if target == way_out or target.startswith(ours):
-            return None
-        return click_url(email.tracking_id, target, host=host)
+        return None if target == way_out or target.startswith(ours) else click_url(target)
 
     return link
 

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from html import unescape
 from html.entities import html5
+from typing import NamedTuple
 
 LinkOf = Callable[[str], str | None]
 Edit = tuple[int, int, str]
+KEPT_TAGS = 2048
+LONGEST_KEPT = 2_000
+"""Characters of a tag that is kept, read, for the next messages."""
 
 _SPACE = "\t\n\f\r "
 _RAW = "style|script|textarea|title"
@@ -27,10 +32,12 @@ _NEXT = re.compile(
 _DOUBLE = r'"(?P<double>[^"]*+)(?:"|\Z)'
 _SINGLE = r"'(?P<single>[^']*+)(?:'|\Z)"
 _BARE = rf"""(?P<bare>[^{_SPACE}>"'][^{_SPACE}>]*+)"""
-_ATTRIBUTE = re.compile(
+_ONE = (
     rf"[{_SPACE}/]*+(?P<name>[^{_SPACE}/>][^{_SPACE}/>=]*+)"
     rf"(?:[{_SPACE}]*+=[{_SPACE}]*+(?:{_DOUBLE}|{_SINGLE}|{_BARE}))?"
 )
+_ATTRIBUTE = re.compile(_ONE)
+_ATTRIBUTES = re.compile(f"(?:{_ONE})*+")
 _REFERENCE = re.compile(r"&(?:#[0-9]++;?|#[xX][0-9a-fA-F]++;?|[A-Za-z][A-Za-z0-9]*+(?:;|(?!=)))")
 _BODY_END = re.compile(rf"</body(?=[{_SPACE}/>])", re.IGNORECASE)
 
@@ -72,21 +79,44 @@ def _edits(html: str, link_of: LinkOf) -> Iterator[Edit]:
 
 def _link_edits(html: str, at: int, link_of: LinkOf) -> tuple[int, list[Edit]]:
     """Return where the attributes that begin at ``at`` end, and what changes in them."""
+    end = _ATTRIBUTES.match(html, at).end()  # type: ignore[union-attr]  # it also matches nothing
+    attributes = html[at:end]
+    tag = _tag(attributes) if len(attributes) <= LONGEST_KEPT else _read_tag(attributes)
+    if tag.removals:
+        return end, [(at + start, at + stop, "") for start, stop in tag.removals]
+    if tag.target is None or end == len(html):  # a tag without its end is none
+        return end, []
+    link = link_of(tag.target)
+    return end, [] if link is None else [(at + tag.start, at + tag.end, link)]
+
+
+class _Tag(NamedTuple):
+    """Where in a link's attributes its ``target`` stands, and what has to go."""
+
+    target: str | None
+    start: int
+    end: int
+    removals: list[tuple[int, int]]
+
+
+def _read_tag(attributes: str) -> _Tag:
     href = None
-    removals: list[Edit] = []
-    while attribute := _ATTRIBUTE.match(html, at):
-        at = attribute.end()
+    removals = []
+    for attribute in _ATTRIBUTE.finditer(attributes):
         name = attribute["name"].lower()
         if name == "href":
             href = href or attribute
         elif name == "data-no-track":
-            removals.append((attribute.start(), at, ""))
-    if removals or href is None or at == len(html):  # a tag without its end is none
-        return at, removals
+            removals.append(attribute.span())
+    if href is None:
+        return _Tag(None, 0, 0, removals)
     kind = href.lastgroup or "name"
     target = _unescaped(href[kind]).strip(_SPACE) if kind != "name" else ""
-    link = link_of(target)
-    return at, [] if link is None else [(href.start(kind), href.end(kind), link)]
+    return _Tag(target, *href.span(kind), removals)
+
+
+_tag = lru_cache(KEPT_TAGS)(_read_tag)
+"""The messages of a batch hold the same tags."""
 
 
 def _unescaped(value: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
-from common.tokens import make_token, read_token
+from common.tokens import make_token, read_token, token_maker
 
 UNSUBSCRIBE, OPEN, CLICK = "unsubscribe", "open", "click"
 PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})\}")
@@ -67,10 +67,25 @@ def click_url(tracking_id: uuid.UUID, target: str, *, host: str = "") -> str | N
 
     The whole target is in the token, so nothing but what we signed can be redirected to.
     """
+    return click_urls(tracking_id, host=host)(target)
+
+
+def click_urls(tracking_id: uuid.UUID, *, host: str = "") -> Callable[[str], str | None]:
+    """Return what makes links of a message's targets as ``click_url`` does."""
+    begin, message, token = f"{base_url(host)}/t/c/", tracking_id.bytes, token_maker(CLICK)
+
+    def link(target: str) -> str | None:
+        url = _fit(target) if len(target) <= LONGEST_TARGET else None
+        return None if url is None else begin + token(message + url)
+
+    return link
+
+
+@lru_cache(maxsize=1024)
+def _fit(target: str) -> bytes | None:
+    """Return the bytes of a target that can be tracked."""
     url = target.encode(errors="surrogatepass")
-    if len(url) > LONGEST_TARGET or not _TARGET.fullmatch(url):
-        return None
-    return f"{base_url(host)}/t/c/{make_token(CLICK, tracking_id.bytes + url)}"
+    return url if len(url) <= LONGEST_TARGET and _TARGET.fullmatch(url) else None
 
 
 def clicked_target(token: str) -> Target | None:

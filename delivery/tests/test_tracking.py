@@ -48,6 +48,19 @@ def test_the_target_of_a_link_is_replaced_and_nothing_else(html, expected, targe
     assert with_links(html) == (expected, [target])
 
 
+def test_a_link_is_tracked_wherever_it_stands_again_and_however_long_its_tag_is():
+    tag = '<a class="button" href="https://x.test/a">'
+    long = f'<a title="{"t" * 5_000}" href="https://x.test/b">'
+
+    html, targets = with_links(f"{tag}one</a> and {tag}two</a>{long}three</a>{tag}")
+
+    assert targets == [f"https://x.test/{which}" for which in "aaba"]
+    assert html == (
+        '<a class="button" href="[1]">one</a> and <a class="button" href="[2]">two</a>'
+        f'<a title="{"t" * 5_000}" href="[3]">three</a><a class="button" href="[4]">'
+    )
+
+
 @pytest.mark.parametrize(
     "html",
     [
