@@ -91,7 +91,7 @@ class InboundEmail(models.Model):
     raw_sha256 = models.CharField(max_length=64, editable=False)
     raw_path = models.CharField(max_length=255, editable=False)
     removed_at = models.DateTimeField(
-        _("removed at"), null=True, editable=False, help_text="When its texts and files went."
+        _("removed at"), null=True, editable=False, help_text=_("When its texts and files went.")
     )
 
     objects = InboundEmailQuerySet.as_manager()

@@ -15,6 +15,7 @@ from django.contrib.admin import RelatedFieldListFilter
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -140,7 +141,9 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
 
     @admin.display(description=_("Changes"))
     def fields_changed(self, entry: Any) -> str:
-        return "" if entry.action == LogEntry.Action.DELETE else ", ".join(entry.changes_dict)
+        if entry.action == LogEntry.Action.DELETE:
+            return ""
+        return ", ".join(field_label(entry, name) for name in entry.changes_dict)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["created", "user_url", "remote_addr", "cid", "action", "resource_url", "msg"]
@@ -169,6 +172,15 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def field_label(entry: Any, name: str) -> str:
+    """Return what the field is called in the reader's language, its own name once it is gone."""
+    model = entry.content_type.model_class()
+    try:
+        return str(model._meta.get_field(name).verbose_name)
+    except (AttributeError, FieldDoesNotExist):
+        return name
 
 
 def owned(request: HttpRequest) -> list[int]:

@@ -40,6 +40,17 @@ def test_a_change_in_the_admin_is_logged_with_its_person_and_request(client, own
     assert entry.changes["description"] == ["", "Orders"]
 
 
+def test_the_list_names_changed_fields_in_the_readers_language(client, owner, tenant):
+    domain = make_domain(tenant, "shop.test")
+    domain.is_active = False
+    domain.save()
+
+    page = client.get("/admin/auditlog/logentry/", headers={"Accept-Language": "pt"})
+
+    assert ">ativo<" in "".join(page.content.decode().split())
+    assert "is_active" not in page.content.decode()
+
+
 def test_secrets_are_told_of_and_not_told(tenant):
     account = make_account(make_domain(tenant, "shop.test"), "orders")
     account.smtp_password = CANARY
