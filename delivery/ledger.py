@@ -292,10 +292,12 @@ class Ledger:
         for email in emails:
             email.account, email.tenant = self._owner, self._owner.tenant
         self._contents.attach(emails)
-        self._suppressed |= _suppressed(emails, at=self.now())
+        self._suppressed |= _suppressed(emails, tenant=self._owner.tenant, at=self.now())
 
     def _mark_suppressed(self, email: EmailLog) -> Outcome | None:
         """Leave out copies that may not be mailed any more; without its recipient it ends."""
+        if not self._suppressed:
+            return None
         for address in email.recipients:
             entry = self._suppressed.get((email.topic, key_of(address)))
             if entry is None:
@@ -327,15 +329,16 @@ class ServerTime:
         return self._at + timedelta(seconds=time.monotonic() - self._since)
 
 
-def _suppressed(emails: Sequence[EmailLog], *, at: datetime) -> dict[tuple[str, str], Suppression]:
+def _suppressed(
+    emails: Sequence[EmailLog], *, tenant: Tenant, at: datetime
+) -> dict[tuple[str, str], Suppression]:
     """Return by topic and key what keeps mail from recipients, by one query per topic."""
-    by_topic: dict[tuple[Tenant, str], set[str]] = {}
+    by_topic: dict[str, set[str]] = {}
     for email in emails:
-        keys = by_topic.setdefault((email.tenant, email.topic), set())
-        keys.update(map(key_of, email.recipients))
+        by_topic.setdefault(email.topic, set()).update(map(key_of, email.recipients))
     return {
         (topic, key): entry
-        for (tenant, topic), keys in by_topic.items()
+        for topic, keys in by_topic.items()
         for key, entry in _covered(keys, tenant=tenant, topic=topic, at=at).items()
     }
 

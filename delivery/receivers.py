@@ -24,9 +24,13 @@ def ring_for_due(account_ids: Iterable[int], **kwargs: object) -> None:
 
 @receiver(email_events)
 def time_sent(events: Iterable[EmailEvent], **kwargs: object) -> None:
-    for event in events:
-        if event.type == EventType.SENT and event.email.mode == Mode.LIVE:
-            transaction.on_commit(partial(metrics.observe_sent, event.email), robust=True)
+    sent = [
+        event.email
+        for event in events
+        if event.type == EventType.SENT and event.email.mode == Mode.LIVE
+    ]
+    if sent:
+        transaction.on_commit(partial(metrics.observe_sent, sent), robust=True)
 
 
 @worker_init.connect

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field
-from django.db.models.base import ModelState
+from django.db.models import Field, JSONField
 
+from common.instances import bare
 from logs.models import EmailLog, EmailStatus, Lease, Priority
 
 TABLE = EmailLog._meta.db_table
@@ -47,9 +47,11 @@ SENDING_NEEDS = (
 FIELDS = [field for field in EmailLog._meta.concrete_fields if field.name in SENDING_NEEDS]
 NAMES = [field.attname for field in FIELDS]
 COLUMNS = ", ".join(str(field.column) for field in FIELDS)
+EMPTY: dict[str, Callable[[], Any]] = {"[]": list, "{}": dict}
+"""What most columns with JSON hold."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def claim(
     lease: Lease, *, at: datetime, most: int, noted: bool = False, mode: str | None = None
 ) -> list[EmailLog]:
@@ -127,11 +129,10 @@ def _hold(
 
 
 def _emails(connection: BaseDatabaseWrapper, rows: Sequence[tuple[Any, ...]]) -> Iterator[EmailLog]:
-    """Make messages of rows as a queryset with ``only()`` does, in a fifth of its time."""
-    readers = [_reader(field, connection) for field in FIELDS]
+    """Make messages of rows as a queryset with ``only()`` does, in a tenth of its time."""
+    readers = [_reader(field, connection) for field in FIELDS] if rows else []
     for row in rows:
-        email = EmailLog.__new__(EmailLog)
-        email._state = ModelState()
+        email = bare(EmailLog)
         email._state.adding, email._state.db = False, connection.alias
         values = email.__dict__
         for name, read, value in zip(NAMES, readers, row, strict=True):
@@ -149,4 +150,9 @@ def _reader(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
             value = convert(value, column, connection)
         return value
 
+    def read_json(value: Any) -> Any:
+        return EMPTY[value]() if value in EMPTY else read(value)
+
+    if isinstance(field, JSONField):
+        return read_json
     return read if converters else None

@@ -56,19 +56,18 @@ def insert_events(events: Sequence[EmailEvent]) -> None:
 
 def _insert_events(events: Sequence[EmailEvent]) -> None:
     connection = connections[router.db_for_write(EmailEvent)]
-    fields = [field for field in EmailEvent._meta.concrete_fields if not field.primary_key]
-    names = ", ".join(str(field.column) for field in fields)
-    places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(events))
-    sql = f"INSERT INTO {EmailEvent._meta.db_table} ({names}) VALUES {places}"  # noqa: S608  names only
+    places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(events))
+    table = EmailEvent._meta.db_table
+    sql = f"INSERT INTO {table} (tenant_id, email_id, type, at, data) VALUES {places}"  # noqa: S608  names only
     tells_keys = connection.features.can_return_rows_from_bulk_insert
+    instant, text = connection.ops.adapt_datetimefield_value, connection.ops.adapt_json_value
+    rows = (
+        (event.tenant_id, event.email_id, event.type, instant(event.at), text(event.data, None))
+        for event in events
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{sql} RETURNING id" if tells_keys else sql,
-            [
-                field.get_db_prep_save(getattr(event, field.attname), connection)
-                for event in events
-                for field in fields
-            ],
+            f"{sql} RETURNING id" if tells_keys else sql, [part for row in rows for part in row]
         )
         keys = cursor.fetchall() if tells_keys else []
     for event, (key,) in zip(events, keys, strict=False):

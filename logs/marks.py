@@ -15,7 +15,8 @@ AT_ONCE = 400  # SQLite takes 999 parameters at once
 
 def mark(emails: Iterable[EmailLog]) -> None:
     """Have the days of the messages counted anew: one statement, whatever their number."""
-    mark_quarters({(email.tenant_id, quarter_of(email.queued_at)) for email in emails})
+    accepted = {(email.tenant_id, email.queued_at) for email in emails}  # a batch at one time
+    mark_quarters({(tenant_id, quarter_of(at)) for tenant_id, at in accepted})
 
 
 def mark_quarters(changed: Iterable[tuple[int, datetime]]) -> None:

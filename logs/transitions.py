@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from common.errors import Conflict, OutcomeUnknown, Refused
+from common.instances import bare
 from logs.inserting import insert_events
 from logs.marks import mark
 from logs.models import EmailContent, EmailEvent, EmailLog, EmailStatus, EventType
@@ -94,7 +95,7 @@ class Outcome:
 # What a worker found out
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Store the outcomes with their events and return those whose attempt still held its row.
 
@@ -257,9 +258,17 @@ def event_of(
     email: EmailLog, kind: EventType, *, at: datetime, data: Mapping[str, Any] | None = None
 ) -> EmailEvent:
     """Return an event of ``email``, not stored yet."""
-    return EmailEvent(
-        tenant_id=email.tenant_id, email=email, type=kind, at=at, data=dict(data or {})
+    event = bare(EmailEvent)
+    event._state.fields_cache["email"] = email
+    event.__dict__.update(
+        id=None,
+        tenant_id=email.tenant_id,
+        email_id=email.pk,
+        type=kind,
+        at=at,
+        data=dict(data or {}),
     )
+    return event
 
 
 def _held(emails: Iterable[EmailLog]) -> set[tuple[int, int]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field
+from django.db.models import DateTimeField, Field
 
 from logs.models import EmailLog, EmailStatus
 
@@ -36,13 +37,12 @@ def lock_held(attempts: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     if not attempts:
         return set()
     connection = connections[router.db_for_write(EmailLog)]
-    keys = sorted({pk for pk, _ in attempts})
-    places = ", ".join(["%s"] * len(keys))
-    sql = f"SELECT id, attempt FROM {TABLE} WHERE id IN ({places}) AND status = %s ORDER BY id"  # noqa: S608  names only
+    keys = _listed(sorted({pk for pk, _ in attempts}))
+    sql = f"SELECT id, attempt FROM {TABLE} WHERE id IN ({keys}) AND status = %s ORDER BY id"  # noqa: S608  names and keys only
     if connection.features.has_select_for_update:
         sql += f" {connection.ops.for_update_sql()}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*keys, EmailStatus.SENDING])
+        cursor.execute(sql, [EmailStatus.SENDING])
         return set(attempts).intersection(cursor.fetchall())
 
 
@@ -56,10 +56,9 @@ def _update(names: Sequence[str], rows: Mapping[int, Mapping[str, Any]]) -> None
         )
         assignments.append(sql)
         params += own
-    places = ", ".join(["%s"] * len(rows))
-    sql = f"UPDATE {TABLE} SET {', '.join(assignments)} WHERE id IN ({places})"  # noqa: S608  names only
+    sql = f"UPDATE {TABLE} SET {', '.join(assignments)} WHERE id IN ({_listed(rows)})"  # noqa: S608  names and keys only
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, *rows])
+        cursor.execute(sql, params)
 
 
 def _assignment(
@@ -67,12 +66,20 @@ def _assignment(
 ) -> tuple[str, list[Any]]:
     """Return what sets the field and its parameters: a single one where all rows get the same."""
     first, *others = values.values()
+    prepared = _prepared(field, connection)
     if all(value == first for value in others):
-        return f"{field.column} = %s", [field.get_db_prep_save(first, connection)]
-    cases = "WHEN %s THEN %s " * len(values)
-    params = [
-        part
-        for pk, value in values.items()
-        for part in (pk, field.get_db_prep_save(value, connection))
-    ]
-    return f"{field.column} = CASE id {cases}END", params
+        return f"{field.column} = %s", [prepared(first)]
+    cases = " ".join([f"WHEN {int(pk)} THEN %s" for pk in values])
+    return f"{field.column} = CASE id {cases} END", list(map(prepared, values.values()))
+
+
+def _prepared(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
+    """Return what makes the field's values those of the database."""
+    if isinstance(field, DateTimeField):
+        return connection.ops.adapt_datetimefield_value
+    return partial(field.get_db_prep_save, connection=connection)
+
+
+def _listed(keys: Iterable[int]) -> str:
+    """Return keys as they stand in a statement: as so many parameters they would take longer."""
+    return ", ".join([str(int(key)) for key in keys])

@@ -60,10 +60,19 @@ def _listeners(tenants: Collection[int]) -> dict[int, list[WebhookEndpoint]]:
     """Return the endpoints of these tenants that are on, by tenant."""
     found: dict[int, list[WebhookEndpoint]] = {}
     if tenants:
-        active = WebhookEndpoint.objects.filter(tenant__in=tenants, is_active=True)
-        for endpoint in active.only("tenant_id", "events").order_by("pk"):
+        for endpoint in _active(tenants):
             found.setdefault(endpoint.tenant_id, []).append(endpoint)
     return found
+
+
+def _active(tenants: Collection[int]) -> Iterable[WebhookEndpoint]:
+    """Written by hand, since every batch of messages asks it: Django would take longer."""
+    places = ", ".join(["%s"] * len(tenants))
+    sql = (
+        f"SELECT id, tenant_id, events FROM {WebhookEndpoint._meta.db_table} "  # noqa: S608  names only
+        f"WHERE tenant_id IN ({places}) AND is_active = %s ORDER BY id"
+    )
+    return WebhookEndpoint.objects.raw(sql, [*tenants, True])
 
 
 def _whole(emails: Iterable[EmailLog]) -> dict[int, EmailLog]:

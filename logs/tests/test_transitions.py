@@ -245,7 +245,7 @@ def test_a_broken_receiver_undoes_status_and_history_together(email):
     held = claimed(email)
     email_events.connect(break_down)
     try:
-        with pytest.raises(RuntimeError):
+        with pytest.raises(RuntimeError), transaction.atomic():
             transitions.record([sent(held)])
     finally:
         email_events.disconnect(break_down)
