@@ -246,7 +246,7 @@ class QueueList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows: Sequence[Any] = list(self.result_list)
-        queues = account_queues(at=timezone.now(), accounts=[row.pk for row in rows])
+        queues = account_queues(at=timezone.now(), accounts=rows)
         by_account = {queue.account_id: queue for queue in queues}
         for row in rows:
             row.queue = by_account.get(row.pk)
@@ -271,6 +271,7 @@ class SendingQueueAdmin(TenantAdmin):
     ]
     list_display_links = None
     list_filter = ["domain"]
+    list_select_related = ["domain__tenant", "usage"]
     search_fields = ["email_address"]
     ordering = ["email_address"]
     list_per_page = ACCOUNTS_AT_ONCE

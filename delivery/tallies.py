@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -18,7 +18,7 @@ MOST = 10_000
 """So many of an account's due messages are counted of each priority: from the index alone."""
 MOST_LATER = 1_000
 """The same for those that wait for a time, whose rows have to be read."""
-ACCOUNTS_AT_ONCE = 40  # eleven parts each, and SQLite joins 500
+ACCOUNTS_AT_ONCE = 40  # at most seven parts each, and SQLite joins 500
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ NEAR = Reach(due=1_000, later=100)
 
 ANY = -1
 """The key of no account."""
-Part = tuple[str, tuple[Any, ...]]
+SENDING = str(EmailStatus.SENDING)
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,14 @@ class Count:
 
     def plus(self, number: int, *, is_all: bool) -> Count:
         return Count(self.number + number, self.is_all and is_all)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is asked of an account, with ``ANY`` in its place."""
+
+    sql: str
+    params: tuple[Any, ...]
 
 
 @dataclass
@@ -69,9 +77,7 @@ class Tally:
         return min(self.queued_at)
 
     def add(self, kind: str, number: int, retried: int, *, reach: Reach) -> None:
-        if kind == "front":
-            self.front.append(number)
-        elif kind == "later":
+        if kind == "later":
             is_all = number < reach.later
             self.scheduled = self.scheduled.plus(number - retried, is_all=is_all)
             self.retrying = self.retrying.plus(retried, is_all=is_all)
@@ -83,47 +89,63 @@ def tally(accounts: Iterable[int], *, at: datetime, reach: Reach = FAR) -> dict[
     """Return what is open of each of the accounts that has something open."""
     remaining = iter(accounts)
     tallies: dict[int, Tally] = defaultdict(Tally)
+    fronts, counts = _fronts(), _counts(at=at, reach=reach)  # compiled once: that takes longest
     while some := list(islice(remaining, ACCOUNTS_AT_ONCE)):
-        for account, kind, number, retried in _ask(some, at=at, reach=reach):
+        found = _ask((account, part) for account in some for part in fronts)
+        for account, _lane, front, _none in found:
+            tallies[account].front.append(front)
+        lanes = [(account, part) for account, lane, *_ in found for part in counts[lane]]
+        for account, kind, number, retried in _ask(lanes):
             tallies[account].add(kind, number, int(retried), reach=reach)
-    fronts = [pk for each in tallies.values() for pk in each.front]
-    rows = EmailLog.objects.filter(pk__in=fronts).values_list("account_id", "queued_at")
+    heads = [pk for each in tallies.values() for pk in each.front]
+    rows = EmailLog.objects.filter(pk__in=heads).values_list("account_id", "queued_at")
     for account, queued_at in rows:
         tallies[account].queued_at.append(queued_at)
     return {account: each for account, each in tallies.items() if each.queued_at}
 
 
-def _ask(accounts: Iterable[int], *, at: datetime, reach: Reach) -> list[tuple[int, str, int, int]]:
+def _ask(parts: Iterable[tuple[int, Part]]) -> list[tuple[int, str, int, int]]:
     """Return the figures of some accounts, by one statement that joins a small one for each."""
-    parts = list(_parts(at=at, reach=reach))  # to compile them takes longer than to ask them
-    some = list(accounts)
-    sql = " UNION ALL ".join(sql for sql, _given in parts)
-    given = [param for _sql, params in parts for param in params]
+    chosen = list(parts)
+    if not chosen:
+        return []
+    params = [
+        account if param == ANY else param for account, part in chosen for param in part.params
+    ]
     connection = connections[router.db_for_read(EmailLog)]
     with connection.cursor() as cursor:
-        params = [account if param == ANY else param for account in some for param in given]
-        cursor.execute(" UNION ALL ".join([sql] * len(some)), params)
+        cursor.execute(" UNION ALL ".join(part.sql for _account, part in chosen), params)
         return list(cursor.fetchall())
 
 
-def _parts(*, at: datetime, reach: Reach) -> Iterator[Part]:
-    """Yield what is asked of an account, with ``ANY`` in its place."""
+def _fronts() -> list[Part]:
+    """Return what asks for the first message of each of an account's lanes: most have none."""
+    return [_part(lane, rows.values("id")[:1], number="id") for lane, rows in _lanes().items()]
+
+
+def _counts(*, at: datetime, reach: Reach) -> dict[str, list[Part]]:
+    """Return what counts each lane."""
+    retried = "COALESCE(SUM(CASE WHEN retry_count > 0 THEN 1 ELSE 0 END), 0)"
+    counts = {}
+    for lane, rows in _lanes().items():
+        if lane == SENDING:
+            counts[lane] = [_part(SENDING, rows.values("id")[: reach.due])]
+            continue
+        due = rows.filter(next_attempt_at__lte=at).values("id")[: reach.due]
+        later = rows.filter(next_attempt_at__gt=at).values("retry_count")[: reach.later]
+        counts[lane] = [_part("due", due), _part("later", later, retried=retried)]
+    return counts
+
+
+def _lanes() -> dict[str, QuerySet[EmailLog]]:
+    """Return where an account's open messages are: being sent, or queued by priority."""
     rows = EmailLog.objects.filter(account=ANY)
-    sending = rows.filter(status=EmailStatus.SENDING)
-    yield _part("sending", sending.values("id")[: reach.due])
-    yield _part("front", sending.values("id")[:1], number="id")
-    for priority in Priority:
-        queued = rows.filter(status=EmailStatus.QUEUED, priority=priority)
-        queued = queued.order_by("next_attempt_at")
-        due = queued.filter(next_attempt_at__lte=at).values("id")[: reach.due]
-        later = queued.filter(next_attempt_at__gt=at).values("retry_count")[: reach.later]
-        retried = "COALESCE(SUM(CASE WHEN retry_count > 0 THEN 1 ELSE 0 END), 0)"
-        yield _part("due", due)
-        yield _part("later", later, retried=retried)
-        yield _part("front", queued.values("id")[:1], number="id")
+    queued = rows.filter(status=EmailStatus.QUEUED).order_by("next_attempt_at")
+    by_priority = {str(int(one)): queued.filter(priority=one) for one in Priority}
+    return {SENDING: rows.filter(status=EmailStatus.SENDING), **by_priority}
 
 
 def _part(kind: str, rows: QuerySet[Any], *, number: str = "COUNT(*)", retried: str = "0") -> Part:
     sql, params = rows.query.sql_with_params()
     select = f"SELECT %s, '{kind}', {number}, {retried}"
-    return f"{select} FROM ({sql}) part", (ANY, *params)
+    return Part(f"{select} FROM ({sql}) part", (ANY, *params))

@@ -101,7 +101,7 @@ def moving(
 ) -> dict[str, Any]:
     """Return what changes while the page is open."""
     accounts = first_accounts(tenant)
-    queues = account_queues(at=at, accounts=accounts, reach=NEAR, with_speed=False)
+    queues = account_queues(at=at, accounts=accounts.values(), reach=NEAR, with_speed=False)
     roles = roles_in(request)
     return {
         "tenant": tenant,
@@ -122,7 +122,8 @@ def chosen(tenants: Sequence[Tenant], *, request: HttpRequest) -> Tenant:
     """Return the tenant that the request names, else the one of last time, else the first."""
     if wanted := request.GET.get("tenant"):
         found = named(tenants, wanted)
-        request.session[CHOSEN] = wanted
+        if request.session.get(CHOSEN) != wanted:  # to keep it is to write
+            request.session[CHOSEN] = wanted
         return found
     known = {str(tenant.pk): tenant for tenant in tenants}
     return known.get(request.session.get(CHOSEN, ""), tenants[0])
@@ -214,7 +215,7 @@ def by_tenant(tenants: Sequence[Tenant], *, at: datetime) -> list[dict[str, Any]
 
 def first_accounts(tenant: Tenant) -> Mapping[int, EmailAccount]:
     """Return the tenant's first accounts: as many as are counted by one statement."""
-    rows = EmailAccount.objects.for_tenant(tenant).select_related("domain__tenant")
+    rows = EmailAccount.objects.for_tenant(tenant).select_related("domain__tenant", "usage")
     return {row.pk: row for row in rows.order_by("email_address")[:ACCOUNTS_AT_ONCE]}
 
 

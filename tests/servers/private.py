@@ -37,6 +37,7 @@ class MariaDB:
                 f"--user={getpass.getuser()}",
                 f"--port={self.port}",
                 f"--socket={self._data}/socket",
+                f"--tmpdir={self._data}",  # in a shared one, another that starts clears it
                 "--bind-address=127.0.0.1",
                 "--skip-name-resolve",
                 "--innodb-buffer-pool-size=512M",
