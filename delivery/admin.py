@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.contrib.admin import SimpleListFilter, display
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -32,7 +32,8 @@ from delivery.status import AccountQueue, account_queues
 from delivery.suppression_forms import ExportForm, ImportForm, SuppressionForm, TenantForm
 from delivery.tallies import ACCOUNTS_AT_ONCE
 from delivery.template_tests import TemplateTests
-from tenants.admin_base import TenantAdmin, user_of
+from logs.models import EmailLog
+from tenants.admin_base import LongList, TenantAdmin, user_of
 from tenants.admin_each import start_for_each
 from tenants.models import Role
 from tenants.roles import LEAST_ROLE, Verb, tenants_of
@@ -59,6 +60,13 @@ class ForceFilter(SimpleListFilter):
         return entries
 
 
+class SuppressionList(LongList):
+    """Reads of an entry's source what is shown of it."""
+
+    def named(self) -> Sequence[str | Prefetch[Any, Any, Any]]:
+        return ["tenant", Prefetch("source", EmailLog.objects.only("subject"))]
+
+
 @admin.register(Suppression)
 class SuppressionAdmin(TenantAdmin):
     """Who gets no mail; an entry is added or removed, seldom changed."""
@@ -76,7 +84,8 @@ class SuppressionAdmin(TenantAdmin):
     ]
     list_filter = ["reason", ForceFilter, ("topic", FieldTextFilter), "tenant"]
     list_filter_submit = True
-    list_select_related = ["tenant", "source"]
+    list_class = SuppressionList
+    list_per_page = 50
     search_fields = ["address"]
     search_help_text = _("Address")
     ordering = ["-id"]
@@ -86,10 +95,6 @@ class SuppressionAdmin(TenantAdmin):
     actions = ["delete_selected"]
     actions_list = ["take_over", "give_away"]
     fields = ["tenant", "address", "topic", "reason", "expires_at", "source_link", "created_at"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        heavy = ("own_variables", "metadata", "smtp_response", "error_message")
-        return super().get_queryset(request).defer(*(f"source__{name}" for name in heavy))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -209,7 +214,9 @@ class SendBatchAdmin(AccountPages, ComposePages, TemplateTests, MessagePages):
     change_role = None
     list_display = ["public_id", "template", "accepted", "rejected_count", "created_at", "tenant"]
     list_filter = ["tenant"]
+    list_class = LongList
     list_select_related = ["tenant", "template"]
+    list_per_page = 50
     ordering = ["-id"]
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -271,14 +278,12 @@ class SendingQueueAdmin(TenantAdmin):
     ]
     list_display_links = None
     list_filter = ["domain"]
+    list_class = QueueList
     list_select_related = ["domain__tenant", "usage"]
     search_fields = ["email_address"]
     ordering = ["email_address"]
     list_per_page = ACCOUNTS_AT_ONCE
     show_full_result_count = False
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[QueueList]:
-        return QueueList
 
     @display(description=_("account"), ordering="email_address")
     def account_link(self, row: Any) -> str:

@@ -25,7 +25,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.paginator import InfinitePaginator
 
 from sendcraft_project.audit import TENANT, WATCHED
-from tenants.admin_base import roles_in
+from tenants.admin_base import LongList, roles_in
 from tenants.models import Role
 
 MOST_PEOPLE = 200
@@ -133,6 +133,7 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
     list_select_related = ["content_type", "actor"]
     search_fields = ["object_repr", "actor__username"]
     paginator = InfinitePaginator
+    list_per_page = 50
     show_full_result_count = False
     fieldsets = [
         (None, {"fields": ["created", "user_url", "remote_addr", "cid", "action", "resource_url"]}),
@@ -147,6 +148,9 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["created", "user_url", "remote_addr", "cid", "action", "resource_url", "msg"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LongList]:
+        return LongList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

@@ -169,6 +169,7 @@ class WebhookDelivery(models.Model):
             models.Index(fields=["endpoint", "status", "next_attempt_at"], name="webhook_due"),
             models.Index(fields=["status", "created_at"], name="webhook_purge"),
             models.Index(fields=["tenant", "tracking_id"], name="webhook_by_message"),
+            models.Index(fields=["tenant", "event_id"], name="webhook_by_event"),
         ]
 
     def __str__(self) -> str:

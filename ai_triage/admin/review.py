@@ -39,6 +39,7 @@ from ai_triage.models import Snippet, Status, TriageResult
 from ai_triage.models.results import key_of, urgency_rank
 from ai_triage.review import Correction
 from common.errors import Conflict, Refused
+from tenants.admin_base import LongList
 from tenants.models import Mode
 
 MOST_OF_CONVERSATION = 20
@@ -138,6 +139,7 @@ class ReviewAdmin(InboxAdmin):
         "state_label",
     ]
     list_display_links = ["sender", "short_subject"]
+    list_class = LongList
     list_select_related = ["tenant"]
     list_filter = [
         StateFilter,
