@@ -8,7 +8,7 @@ from typing import Any
 from tests.servers.model_server import Request
 from tests.servers.openai import content_of
 
-SHOP = "encomendas@alitools.pt"
+SHOP, BUYERS, NEWS = "encomendas@alitools.pt", "fornecedores@alitools.pt", "marketing@alitools.pt"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ LETTERS = (
         "liam.byrne@harbour-joinery.example",
         "Order A-1046: wrong drill bits, site stops on Friday",
         "Hello,\n\nour order A-1046 arrived this morning, but the box holds 8 mm bits instead of "
-        "the 12 mm\nones we paid for. We need them on the site by Friday noon, otherwise six "
+        "the 12 mm ones we paid for. We need them on the site by Friday noon, otherwise six "
         "people stand still.\n\nCan you send the right ones today and collect the wrong box?\n\n"
         "Regards\nLiam Byrne\nHarbour Joinery",
         3.4,

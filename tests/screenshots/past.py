@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -19,15 +21,16 @@ from ai_triage import prompting, trials
 from ai_triage.models import Action, Feedback, PromptVersion, Snippet, Status, TriageResult
 from ai_triage.models.results import key_of
 from common.days import bounds, day_of
-from delivery.models import Suppression, SuppressionReason
+from delivery import suppression_lists
+from delivery.models import AccountUsage, Suppression, SuppressionReason
 from domains.models import DKIMKey, Domain
 from domains.services import make_new_keys, verify_domain
 from inbox.models import InboundEmail
 from logs.models import EmailContent, EmailEvent, EmailLog, EmailStatus
 from logs.models.email import Priority
 from templates_app.models import EmailTemplate
-from tenants.models import Mode, Tenant
-from tests.screenshots.correspondence import LETTERS, SHOP
+from tenants.models import JobProblem, JobStatus, Mode, Tenant
+from tests.screenshots.correspondence import BUYERS, LETTERS, SHOP
 from tests.screenshots.customers import PEOPLE, SUBJECTS, SUPPLIERS, order
 from tests.screenshots.mail_server import GONE
 from webhooks.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
@@ -136,6 +139,14 @@ def a_message(
         machine_opens_count=int(is_mail_of_machines),
         smtp_response="250 2.0.0 Queued",
     )
+
+
+def write_usage() -> None:
+    """What the accounts have sent today already; the suppliers' may send four more."""
+    midnight = bounds(day_of(timezone.now(), zone=shop().zone), zone=shop().zone)[0]
+    for address, used in ((SHOP, 584), (BUYERS, 196)):
+        account = EmailAccount.objects.get(email_address=address)
+        AccountUsage.objects.create(account=account, day_since=midnight, day_used=used)
 
 
 def write_sample() -> None:
@@ -247,6 +258,9 @@ def settle(begun: str) -> None:
         put_back_first_attempt(pk)
     date_letters(at)
     date_deliveries(at)
+    for template in EmailTemplate.objects.all():
+        template.usage_count = EmailLog.objects.filter(template=template).count()
+        template.save(update_fields=["usage_count"])
     rename()
 
 
@@ -269,13 +283,13 @@ def date_letters(at: datetime) -> None:
 
 
 def date_deliveries(at: datetime) -> None:
-    """Let the panel have been down since noon: what it was told waits, the oldest was given up."""
+    """Let the panel be down: what it was told waits, and one of the ERP's was given up."""
     waiting = list(WebhookDelivery.objects.exclude(status=DeliveryStatus.DELIVERED).order_by("pk"))
     for place, delivery in enumerate(waiting):
         left = len(waiting) - place
-        delivery.created_at = at - left * 41 * MINUTE
+        delivery.created_at = at - left * 2 * MINUTE
         delivery.next_attempt_at = at + (7 + 3 * place) * MINUTE
-        delivery.attempts = 2 + left // 2
+        delivery.attempts = 1 + left // 3
         delivery.response_status, delivery.error = 503, "HTTP 503"
         delivery.save()
     lost = WebhookDelivery.objects.filter(type="email.complained")
@@ -288,6 +302,29 @@ def put_back(emails: QuerySet[EmailLog], by: timedelta) -> None:
     told = WebhookDelivery.objects.filter(tracking_id__in=ids)
     for each in (emails, EmailEvent.objects.filter(email__in=emails), told):
         each.update(**{name: F(name) - by for name in TIMES[each.model]})
+
+
+def import_half_way() -> None:
+    """A list that somebody is just taking over, if there were a worker."""
+    addresses = "\n".join(f"cliente{number}@lista-antiga.example" for number in range(5000))
+    job = suppression_lists.start_import(
+        ContentFile(addresses.encode(), name="lista-antiga.csv"),
+        tenant=shop(),
+        created_by=User.objects.get(username="rita"),
+        reason=SuppressionReason.UNSUBSCRIBED,
+        topic="newsletter",
+    )
+    at = timezone.now()
+    job.status, job.total, job.done = JobStatus.RUNNING, 5000, 3000
+    job.result = {"added": 2871, "extended": 126, "refused": 3}
+    job.started_at, job.leased_until = at, at + HOUR
+    job.save()
+    for line, value, code in (
+        (412, "maria@lista-antiga,example", "bad_address"),
+        (1180, "sem endereço", "bad_address"),
+        (2603, "geral@oficina-ribeiro.example", "exists"),
+    ):
+        JobProblem.objects.create(job=job, line=line, value=value, code=code)
 
 
 def rename() -> None:

@@ -10,12 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOURS = 256
+COLOURS, FREQUENT = 256, 48
 Colour = tuple[int, int, int]
 
 
 def shrink(file: Path) -> None:
-    """Write the picture, which Chromium made, with a palette; the most frequent colours stay."""
+    """Write the picture, which Chromium made, with a palette."""
     chunks = list(_chunks(file.read_bytes()))
     width, height, depth, kind = struct.unpack(">IIBB", chunks[0][1][:10])
     if (depth, kind) not in ((8, 2), (8, 6)):
@@ -25,10 +25,7 @@ def shrink(file: Path) -> None:
     rows = list(_unfiltered(data, width=width, height=height, size=size))
     pixels = [list(zip(row[0::size], row[1::size], row[2::size], strict=True)) for row in rows]
     counts = Counter(pixel for row in pixels for pixel in row)
-    palette = [colour for colour, _count in counts.most_common(COLOURS)]
-    place = {colour: number for number, colour in enumerate(palette)}
-    for colour in counts.keys() - place.keys():
-        place[colour] = min(range(len(palette)), key=lambda one: _distance(colour, palette[one]))
+    palette, place = _palette(counts)
     body = b"".join(b"\0" + bytes([place[pixel] for pixel in row]) for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     plte = b"".join(bytes(colour) for colour in palette)
@@ -36,8 +33,32 @@ def shrink(file: Path) -> None:
     file.write_bytes(SIGNATURE + b"".join(_chunk(*part) for part in parts))
 
 
+def _palette(counts: Counter[Colour]) -> tuple[list[Colour], dict[Colour, int]]:
+    """Return the palette, and each colour's place in it.
+
+    The most frequent colours come first, then time after time the one whose pixels would look
+    the most wrong: frequent ones alone would make the few red letters of a page grey.
+    """
+    palette = [colour for colour, _count in counts.most_common(FREQUENT)]
+    place: dict[Colour, int] = {}
+    wrong: dict[Colour, int] = {}
+    for colour in counts:
+        distances = [_distance(colour, one) for one in palette]
+        wrong[colour] = min(distances)
+        place[colour] = distances.index(wrong[colour])
+    while len(palette) < COLOURS:
+        worst = max(counts, key=lambda colour: counts[colour] * wrong[colour])
+        if not wrong[worst]:
+            break
+        palette.append(worst)
+        for colour, least in wrong.items():
+            if least and (distance := _distance(colour, worst)) < least:
+                wrong[colour], place[colour] = distance, len(palette) - 1
+    return palette, place
+
+
 def _distance(one: Colour, other: Colour) -> int:
-    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+    return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 + (one[2] - other[2]) ** 2
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

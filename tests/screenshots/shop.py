@@ -19,7 +19,7 @@ import requests
 from domains.tests.dns_server import DNSServer, running_dns_server
 from inbox.tests.mails import a_complaint_of, a_report
 from tests.installation import Installation
-from tests.screenshots.correspondence import LETTERS, SHOP, Letter, judge
+from tests.screenshots.correspondence import BUYERS, LETTERS, NEWS, SHOP, Letter, judge
 from tests.screenshots.customers import GOODS, PEOPLE, SUPPLIERS, order
 from tests.screenshots.mail_server import FULL, GONE, STRICT, MailServer
 from tests.servers.openai import FakeOpenAI
@@ -27,7 +27,6 @@ from tests.servers.receiver import OK, Received, Receiver, Reply
 from tests.servers.waiting import until
 
 USER, PASSWORD = "rita", "only-for-the-pictures"
-BUYERS, NEWS = "fornecedores@alitools.pt", "marketing@alitools.pt"
 DOMAIN = "alitools.pt"
 ORDERS = range(1029, 1047)
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"
@@ -59,13 +58,14 @@ def running_shop(folder: Path) -> Iterator[Installation]:
         shop.session.headers["X-API-Key"] = kept["live_key"]
         user = ("--username", USER, "--email", f"{USER}@{DOMAIN}")
         shop.manage("createsuperuser", "--noinput", *user)
-        for part in ("write_sample", "write_month", "write_suppressions", "write_reviews"):
-            past(shop, part)
+        for part in ("sample", "usage", "month", "suppressions", "reviews"):
+            past(shop, f"write_{part}")
         with shop.web():
             with shop.worker(), Receiver() as receiver:
                 begun = datetime.now(UTC).isoformat()
                 Day(shop, mail_server=mail_server, receiver=receiver).play()
             past(shop, "settle", begun)
+            past(shop, "import_half_way")
             publish(shop, dns)
             shop.manage("rebuild_delivery_figures")
             shop.manage("rebuild_analytics")
@@ -125,7 +125,7 @@ class Day:
             url = self.receiver.url.replace("hooks", path)
             self.shop.made("/webhooks", {"url": url, "description": description, "events": events})
         self.change(SHOP, limit_per_minute=60, limit_per_hour=1000, limit_per_day=8000)
-        self.change(BUYERS, limit_per_hour=4)
+        self.change(BUYERS, limit_per_day=200)
         login = {"smtp_username": NEWS, "smtp_password": "expired", "allow_plaintext": True}
         self.change(NEWS, **login)
 
