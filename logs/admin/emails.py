@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Any, ClassVar
 
@@ -68,8 +69,8 @@ class EmailLogAdmin(MessageJobs, MessagePage):
                     ("tracking_id", "smtp_message_id"),
                     ("mode", "priority"),
                     ("topic", "send_at"),
-                    ("cc_addresses", "bcc_addresses"),
-                    ("tags", "metadata"),
+                    ("cc", "bcc"),
+                    ("listed_tags", "noted"),
                     ("delivered_at", "failed_at"),
                     ("retry_count", "error_code"),
                     "smtp_response",
@@ -104,6 +105,25 @@ class EmailLogAdmin(MessageJobs, MessagePage):
     def short_subject(self, email: EmailLog) -> str:
         return Truncator(email.subject).chars(80) or str(_("(no subject)"))
 
+    # Fields: an empty list or object as Python writes it says less than a dash.
+
+    @admin.display(description=_("cc"))
+    def cc(self, email: EmailLog) -> str | None:
+        return ", ".join(email.cc_addresses) or None
+
+    @admin.display(description=_("bcc"))
+    def bcc(self, email: EmailLog) -> str | None:
+        return ", ".join(email.bcc_addresses) or None
+
+    @admin.display(description=_("tags"))
+    def listed_tags(self, email: EmailLog) -> str | None:
+        return ", ".join(email.tags) or None
+
+    @admin.display(description=_("metadata"))
+    def noted(self, email: EmailLog) -> str | None:
+        pairs = (f"{name}: {written(value)}" for name, value in email.metadata.items())
+        return "\n".join(pairs) or None
+
     # Actions
 
     @admin.action(description=_("Send now or again"), permissions=["editor"])
@@ -113,3 +133,8 @@ class EmailLogAdmin(MessageJobs, MessagePage):
     @admin.action(description=_("Cancel"), permissions=["editor"])
     def cancel(self, request: HttpRequest, rows: QuerySet[EmailLog]) -> HttpResponse | None:
         return start_for_each(self, request, rows, kind=changing.CANCEL)
+
+
+def written(value: object) -> str:
+    """Return a value of a message's metadata as text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

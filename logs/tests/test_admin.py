@@ -184,6 +184,23 @@ def test_the_page_tells_the_history_with_the_servers_words(viewer, tenant):
     assert "450 4.2.0 Greylisted &lt;b&gt;you&lt;/b&gt;" in shown
 
 
+def test_the_page_writes_lists_as_people_do_and_a_dash_for_none(viewer, tenant):
+    full = an_email(
+        tenant, to_name="Ana", tags=["order", "new"], metadata={"order": "A-1", "lines": [1]}
+    )
+    empty = an_email(tenant, tags=[], metadata={})
+
+    shown = viewer.get(page(full)).content.decode()
+    nothing = re.sub(r"<[^>]*>", " ", viewer.get(page(empty)).content.decode())
+
+    assert f"Ana &lt;{full.to_address}&gt;" in shown
+    assert "order, new" in shown
+    assert "order: A-1" in shown
+    assert "lines: [1]" in shown
+    assert "[]" not in nothing
+    assert "{}" not in nothing
+
+
 # Hostile mail
 
 
