@@ -87,8 +87,8 @@ class ComposePages(TenantAdmin):
         chosen = {"tenant": form.tenant.pk, "template": form.template and form.template.pk}
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Write a message"),
+            "content_title": _("Write a message"),
             "form": form,
             "choice": ChoiceForm(initial=chosen, tenants=tenants, tenant=form.tenant),
             "shown": shown,

@@ -342,8 +342,8 @@ class InboxAdmin(TenantAdmin):
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Review queue"),
+            "content_title": _("Review queue"),
             "is_fullwidth": "1",
             "is_open": is_open,
             "told": told,
