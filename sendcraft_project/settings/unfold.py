@@ -6,6 +6,13 @@ UNFOLD = {
     "SITE_TITLE": "SendCraft",
     "SITE_HEADER": "SendCraft",
     "SITE_SYMBOL": "forward_to_inbox",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("delivery/icon.svg"),
+        }
+    ],
     "STYLES": [lambda _request: static("sendcraft/admin.css")],
     "SCRIPTS": [lambda _request: static("sendcraft/admin.js")],
     "SHOW_HISTORY": True,

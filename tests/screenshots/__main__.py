@@ -52,6 +52,8 @@ def studio(page: Page) -> None:
 def message(page: Page) -> None:
     page.get_by_role("link", name=GONE).first.click()
     page.get_by_text("SMTP dialogue").last.click()
+    second = page.locator(".timeline [data-kind=sending]").last
+    second.evaluate("step => step.scrollIntoView({block: 'center'})")
 
 
 def a_letter(page: Page) -> None:

@@ -5,6 +5,7 @@ Each function runs inside the installation, by ``manage.py shell``.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from itertools import count
 
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.core.management import call_command
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -24,7 +26,7 @@ from common.days import bounds, day_of
 from delivery import suppression_lists
 from delivery.models import AccountUsage, Suppression, SuppressionReason
 from domains.models import DKIMKey, Domain
-from domains.services import make_new_keys, verify_domain
+from domains.services import verify_domain
 from inbox.models import InboundEmail
 from logs.models import EmailContent, EmailEvent, EmailLog, EmailStatus
 from logs.models.email import Priority
@@ -64,6 +66,14 @@ def shop() -> Tenant:
 
 
 # Before today
+
+
+def begin() -> None:
+    write_sample()
+    write_usage()
+    write_month()
+    write_suppressions()
+    write_reviews()
 
 
 def write_month() -> None:
@@ -237,6 +247,16 @@ def write_reviews() -> None:
 # After today's part was played
 
 
+def end(begun: str) -> None:
+    """Let the day be over that was played since ``begun``; print the domain's DKIM records."""
+    settle(begun)
+    import_half_way()
+    call_command("rebuild_delivery_figures")
+    call_command("rebuild_analytics")
+    keys = DKIMKey.objects.order_by("pk")
+    print(json.dumps([(str(key), key.public_record) for key in keys]))  # noqa: T201
+
+
 def try_again(tracking_id: str) -> None:
     """Let the next attempt be due."""
     EmailLog.objects.filter(tracking_id=tracking_id).update(next_attempt_at=timezone.now())
@@ -342,23 +362,5 @@ def rename() -> None:
         endpoint.save(update_fields=["url"])
 
 
-# The DNS
-
-
-def public_records() -> list[tuple[str, str]]:
-    """Name and value of the domain's DKIM records."""
-    return [(str(key), key.public_record) for key in DKIMKey.objects.order_by("pk")]
-
-
-def print_records() -> None:
-    import json
-
-    print(json.dumps(public_records()))  # noqa: T201  it is read by the caller
-
-
 def check_domain() -> None:
     verify_domain(Domain.objects.get())
-
-
-def rotate_keys() -> None:
-    make_new_keys(Domain.objects.get())
