@@ -91,7 +91,6 @@ class SuppressionAdmin(TenantAdmin):
     ordering = ["-id"]
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_disable_select_all = True
     actions = ["delete_selected"]
     actions_list = ["take_over", "give_away"]
     fields = ["tenant", "address", "topic", "reason", "expires_at", "source_link", "created_at"]

@@ -268,7 +268,6 @@ class WebhookDeliveryAdmin(TenantAdmin):
     ordering = ["-id"]
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_disable_select_all = True
     list_per_page = 50
     actions = ["redeliver"]
     change_form_outer_before_template = "webhooks/admin/redeliver.html"

@@ -306,6 +306,9 @@ def test_all_that_a_filter_finds_are_removed_beyond_the_page(editor, tenant):
     filtered = f"{LIST}?topic__icontains=news"
     data = {"action": "delete_selected", "_selected_action": [entries[0].pk]} | across
 
+    shown = editor.get(filtered).content.decode()
+    assert "Choose all that the list finds" in shown
+    assert "9999999999" not in shown
     question = editor.post(filtered, data).content.decode()
     assert '<input type="hidden" name="select_across" value="1">' in question
     assert "103 entries" in question
