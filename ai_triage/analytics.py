@@ -18,7 +18,7 @@ from django.db.models.functions import Round
 
 from ai_triage.durations import by_steps, percentile
 from ai_triage.kinds import Decision
-from ai_triage.models import Status, TriageAnalytics, TriageResult
+from ai_triage.models import Status, TriageAnalytics, TriageResult, Tryout
 from common.days import bounds, day_of
 from common.rates import mean
 from tenants.models import Mode, Tenant
@@ -70,6 +70,13 @@ def count_again(result: TriageResult) -> None:
         rows.update(counted_until=None, marks=F("marks") + 1)
 
 
+def count_today_again(tenant: Tenant, *, at: datetime) -> None:
+    """Have the day counted anew, also where nothing was processed on it."""
+    own: dict[str, Any] = {"tenant": tenant, "date": day_of(at, zone=tenant.zone)}
+    TriageAnalytics.objects.get_or_create(**own, mode=Mode.LIVE)
+    TriageAnalytics.objects.filter(**own).update(counted_until=None, marks=F("marks") + 1)
+
+
 def recount(tenant: Tenant, *, day: date, at: datetime) -> None:
     """Store the day's figures, unless it is marked meanwhile: then the next count does.
 
@@ -94,6 +101,7 @@ def count_day(tenant: Tenant, *, day: date, at: datetime) -> list[TriageAnalytic
     )
     groups = _by_kind(rows)
     times = list(_times(rows))
+    tried = _tried_out(tenant, start, end)
     # Test mail first: the live row tells where to go on, so it is stored last.
     return [
         TriageAnalytics(
@@ -101,7 +109,10 @@ def count_day(tenant: Tenant, *, day: date, at: datetime) -> list[TriageAnalytic
             mode=mode,
             date=day,
             counted_until=min(at, end + LATE),
-            **_totals([group for group in groups if group["mode"] == mode]),
+            **_totals(
+                [group for group in groups if group["mode"] == mode],
+                tried if mode == Mode.LIVE else {},
+            ),
             **_durations([(seconds, count) for one, seconds, count in times if one == mode]),
         )
         for mode in (Mode.TEST, Mode.LIVE)
@@ -178,7 +189,13 @@ def _times(rows: QuerySet[TriageResult]) -> Iterable[tuple[str, float, int]]:
     return rounded.values_list("mode", "took").annotate(count=Count("pk"))
 
 
-def _totals(groups: list[Group]) -> dict[str, Any]:
+def _tried_out(tenant: Tenant, start: datetime, end: datetime) -> Group:
+    """Return what try-outs of prompts were billed: no mail was processed by them."""
+    rows = Tryout.objects.filter(tenant=tenant, at__gte=start, at__lt=end)
+    return rows.aggregate(input=Sum("input_tokens"), output=Sum("output_tokens"), spent=Sum("cost"))
+
+
+def _totals(groups: list[Group], tried: Group) -> dict[str, Any]:
     by_decision: Counter[str] = Counter()
     for group in groups:
         by_decision[group["decision"]] += group["count"]
@@ -191,9 +208,9 @@ def _totals(groups: list[Group]) -> dict[str, Any]:
         "avg_confidence": _mean(groups, "confidence", of="sure"),
         "top_respond_reasons": _reasons(groups, Decision.RESPOND),
         "top_ignore_reasons": _reasons(groups, Decision.IGNORE),
-        "input_tokens": _sum(groups, "input"),
-        "output_tokens": _sum(groups, "output"),
-        "cost": _sum(groups, "spent"),
+        "input_tokens": _sum(groups, "input") + (tried.get("input") or 0),
+        "output_tokens": _sum(groups, "output") + (tried.get("output") or 0),
+        "cost": _sum(groups, "spent") + (tried.get("spent") or 0),
     }
 
 

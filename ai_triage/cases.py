@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TypedDict
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -53,6 +54,16 @@ Outcome = Answer | Settled | TriageResult | Held | Exception
 """What came of a mail; a result is an earlier one whose verdict is used again."""
 
 
+class Spent(TypedDict):
+    """What one call came to, by the columns that keep it; no cost: nobody knows the price."""
+
+    provider: str
+    model_version: str
+    input_tokens: int
+    output_tokens: int
+    cost: Decimal | None
+
+
 @dataclass
 class Case:
     """A mail in hand with all that its provider is told.
@@ -81,14 +92,28 @@ def open_all(rows: Sequence[TriageResult], *, at: datetime) -> list[Case]:
     return [_opened(row, gated[row.pk], wanted[row.tenant_id], at=at) for row in rows]
 
 
+def open_to_try(row: TriageResult, version: PromptVersion, *, at: datetime) -> Case:
+    """Return the mail as a case that asks ``version``, whatever was settled about it; not to close.
+
+    It is told what a mail of now would be: the examples and the knowledge that there are.
+    """
+    case = Case(row, _settings_of(row.tenant), never="", version=version)
+    _ask_for(case, at=at)
+    return case
+
+
+def held_until(case: Case, *, at: datetime) -> datetime | None:
+    """Return when the case's provider may be asked, since it costs money; None: now."""
+    return spending.held_until(case.wants, at=at) if _costs_money() else None
+
+
 def reuse_earlier(case: Case, *, at: datetime) -> None:
     """Give the case its outcome where an earlier verdict holds, or where nothing may be spent."""
     if case.question is None:
         return
     case.outcome = reuse.find(case.row, case.cache_key, mail=case.question.mail)
-    if case.outcome is None and _costs_money():
-        until = spending.held_until(case.wants, at=at)
-        case.outcome = Held(until) if until else None
+    if case.outcome is None and (until := held_until(case, at=at)):
+        case.outcome = Held(until)
 
 
 async def judge(case: Case, *, seconds: float, is_awaited: bool = False) -> None:
@@ -176,7 +201,8 @@ def _opened(
 def _ask_for(case: Case, *, at: datetime) -> None:
     """Gather what the provider is told about the mail."""
     row = case.row
-    case.version, case.experiment = prompting.version_for(row.tenant, row.from_address)
+    if case.version is None:
+        case.version, case.experiment = prompting.version_for(row.tenant, row.from_address)
     examples = learning.examples_for(
         row.tenant,
         subject=row.subject,
@@ -265,18 +291,8 @@ def _settled_columns(settled: Settled) -> dict[str, object]:
 def _answer_columns(case: Case, answer: Answer) -> dict[str, object]:
     assert case.question is not None  # noqa: S101  only a question is answered
     review = suspicion.review_reason(case.question, answer.verdict, wants=case.wants)
-    cost = prices.cost_of(answer.model_version, answer.usage)
-    is_free = answer.provider == RulesProvider.name
-    return _verdict_columns(answer.verdict) | {
-        "review_reason": review,
-        "provider": answer.provider,
-        "model_version": answer.model_version,
-        "input_tokens": answer.usage.input_tokens,
-        "output_tokens": answer.usage.output_tokens,
-        "cost": Decimal(0) if is_free else cost,
-        "raw_answer": answer.raw,
-        "cache_key": case.cache_key,
-    }
+    more = {"review_reason": review, "raw_answer": answer.raw, "cache_key": case.cache_key}
+    return _verdict_columns(answer.verdict) | spent_on(answer) | more
 
 
 _REUSED = (
@@ -305,17 +321,10 @@ def _blocked_columns(case: Case, blocked: Blocked) -> dict[str, object]:
         0.0,
         EmailType.OTHER,
         Urgency.MEDIUM,
-        _("The model declined to judge this mail (%(reason)s).") % {"reason": blocked.reason},
+        declined(blocked),
     )
-    provider = registry.configured().name
-    return (
-        _verdict_columns(verdict)
-        | _spent(blocked)
-        | {
-            "review_reason": ReviewReason.BLOCKED,
-            "provider": provider,
-        }
-    )
+    more = {"review_reason": ReviewReason.BLOCKED}
+    return _verdict_columns(verdict) | spent_on(blocked) | more
 
 
 _MODELS = {"gemini": lambda: settings.GEMINI_MODEL, "openai": lambda: settings.OPENAI_MODEL}
@@ -336,28 +345,41 @@ def _verdict_columns(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _spent(failure: NoVerdict) -> dict[str, object]:
-    """What was billed although no verdict came; the model is the one that was asked."""
-    model = _MODELS.get(registry.configured().name, lambda: "")()
+def declined(blocked: Blocked) -> str:
+    return _("The model declined to judge this mail (%(reason)s).") % {"reason": blocked.reason}
+
+
+def spent_on(outcome: Answer | NoVerdict) -> Spent:
+    """Return what was billed, also where no verdict came: by the model that was asked then."""
+    if isinstance(outcome, Answer):
+        provider, model = outcome.provider, outcome.model_version
+    else:
+        provider = registry.configured().name
+        model = _MODELS.get(provider, lambda: "")()
+    is_free = provider == RulesProvider.name
     return {
+        "provider": provider,
         "model_version": model,
-        "input_tokens": failure.usage.input_tokens,
-        "output_tokens": failure.usage.output_tokens,
-        "cost": prices.cost_of(model, failure.usage),
+        "input_tokens": outcome.usage.input_tokens,
+        "output_tokens": outcome.usage.output_tokens,
+        "cost": Decimal(0) if is_free else prices.cost_of(model, outcome.usage),
     }
 
 
 def _hold(case: Case, held: Held, *, at: datetime) -> bool:
-    detail = _("The day's cost limit is reached; no model is asked until %(until)s.") % {
-        "until": f"{held.until:%Y-%m-%d %H:%M}"
-    }
-    return claims.hold_for_cost(case.row, at=at, until=held.until, detail=detail)
+    return claims.hold_for_cost(case.row, at=at, until=held.until, detail=spent_up(held.until))
+
+
+def spent_up(until: datetime) -> str:
+    """Return in words that the tenant may spend nothing more before ``until``."""
+    text = _("The day's cost limit is reached; no model is asked until %(until)s.")
+    return text % {"until": f"{until:%Y-%m-%d %H:%M}"}
 
 
 def _close_failed(case: Case, failure: Outcome | None, *, at: datetime, may_wait: bool) -> bool:
     row = case.row
     if isinstance(failure, BadAnswer):
-        more = _spent(failure) | {"provider": registry.configured().name, **case.used}
+        more = {**spent_on(failure), **case.used}
         detail = str(failure)
         return claims.fail(
             row, at=at, code=failure.code, detail=detail, review=ReviewReason.BAD_ANSWER, **more

@@ -63,10 +63,16 @@ def version_for(tenant: Tenant, sender: str) -> tuple[PromptVersion, Experiment 
     That is the active prompt's latest or, while a trial runs, its A or B, always the same one
     for the same address.
     """
-    experiment = _experiments().filter(running_for=tenant).first()
+    experiment = running_trial(tenant)
     if experiment:
         return (experiment.b if _is_in_b(experiment, sender) else experiment.a), experiment
     return current(tenant), None
+
+
+def running_trial(tenant: Tenant) -> Experiment | None:
+    """Return the trial whose versions judge the tenant's mail now."""
+    trials = Experiment.objects.select_related("a__prompt", "b__prompt")
+    return trials.filter(running_for=tenant).first()
 
 
 def current(tenant: Tenant) -> PromptVersion:
@@ -202,10 +208,6 @@ def is_used(prompt: Prompt) -> bool:
         or Experiment.objects.filter(Q(a__prompt=prompt) | Q(b__prompt=prompt)).exists()
         or TriageResult.objects.filter(prompt__prompt=prompt).exists()
     )
-
-
-def _experiments() -> models.QuerySet[Experiment]:
-    return Experiment.objects.select_related("a__prompt", "b__prompt")
 
 
 def _is_in_b(experiment: Experiment, sender: str) -> bool:

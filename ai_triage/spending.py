@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db.models import Q, Sum
 
-from ai_triage.models import Status, TriageResult, TriageSettings
+from ai_triage.models import Status, TriageResult, TriageSettings, Tryout
 from tenants.models import Tenant
 
 
@@ -20,11 +20,13 @@ def held_until(wants: TriageSettings, *, at: datetime) -> datetime | None:
 
 
 def spent_today(tenant: Tenant, *, at: datetime) -> Decimal:
-    """Return the cost of the tenant's day up to now in US dollars."""
+    """Return the cost of the tenant's day up to now in US dollars, try-outs of prompts included."""
     begin = _day_begins(tenant, at=at)
     failed = Q(status=Status.FAILED, updated_at__gte=begin)
     today = TriageResult.objects.for_tenant(tenant).filter(Q(processed_at__gte=begin) | failed)
-    return today.aggregate(spent=Sum("cost"))["spent"] or Decimal(0)
+    tried = Tryout.objects.filter(tenant=tenant, at__gte=begin)
+    sums = [rows.aggregate(spent=Sum("cost"))["spent"] for rows in (today, tried)]
+    return sum((spent for spent in sums if spent), Decimal(0))
 
 
 def _day_begins(tenant: Tenant, *, at: datetime, days: int = 0) -> datetime:

@@ -21,10 +21,10 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from ai_triage import prompting
+from ai_triage.admin.tryouts import TryoutPages
 from ai_triage.models import Prompt, PromptVersion
 from common.differences import Change, differences
 from common.errors import Conflict
-from tenants.admin_base import TenantAdmin
 from tenants.admin_versions import (
     LINK,
     VersionedAdmin,
@@ -106,7 +106,7 @@ class PromptVersionInline(VersionInline):
 
     model = PromptVersion
     fk_name = "prompt"
-    fields = ["number", "author", "created_at", "compare", "restore"]
+    fields = ["number", "author", "created_at", "compare", "trying_out", "restore"]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromptVersion]:
@@ -122,6 +122,10 @@ class PromptVersionInline(VersionInline):
         query = f"?old={version.number - 1}&new={version.number}"
         return format_html('<a href="{}{}" class="{}">{}</a>', url, query, LINK, _("What changed"))
 
+    @admin.display(description=_("trying out"))
+    def trying_out(self, version: PromptVersion) -> SafeString:
+        return try_link(version)
+
 
 @admin.register(Prompt)
 class PromptAdmin(VersionedAdmin):
@@ -136,14 +140,14 @@ class PromptAdmin(VersionedAdmin):
     search_fields = ["name"]
     ordering = ["tenant", "name"]
     actions = ["activate"]
-    readonly_fields = ["is_in_use", "version", "created_by", "created_at", "activation"]
+    readonly_fields = ["is_in_use", "version", "created_by", "created_at", "trial", "activation"]
     fieldsets = [
         (None, {"fields": ["tenant", "name", "seen", "system_prompt"]}),
         (_("Criteria"), {"fields": ["respond_to", "ignore"]}),
     ]
     state = (
         _("State"),
-        {"fields": ["is_in_use", "version", "created_by", "created_at", "activation"]},
+        {"fields": ["is_in_use", "version", "created_by", "created_at", "trial", "activation"]},
     )
 
     # Pages
@@ -171,8 +175,25 @@ class PromptAdmin(VersionedAdmin):
     def shown_text(self, prompt: Prompt) -> SafeString:
         return as_written(as_text(prompt.in_use))
 
+    @admin.display(description=_("prompt trial"))
+    def trial(self, prompt: Prompt) -> SafeString | str:
+        """The tenant's, whichever prompts it is about: while it runs, its versions judge."""
+        running = prompting.running_trial(prompt.tenant)
+        if running is None:
+            return str(_("No trial runs."))
+        return format_html(
+            '<a href="{}" class="{}">{}</a>: {}',
+            reverse("admin:ai_triage_experiment_change", args=[running.pk]),
+            LINK,
+            running.name,
+            _("A is %(a)s, B is %(b)s, which judges %(share)d %% of the senders.")
+            % {"a": running.a, "b": running.b, "share": running.share_b},
+        )
+
     @admin.display(description="")
     def activation(self, prompt: Prompt) -> SafeString | str:
+        if prompt.is_active and prompting.running_trial(prompt.tenant):
+            return str(_("It judges the mail of its tenant once the trial is over."))
         if prompt.is_active:
             return str(_("It judges the mail of its tenant."))
         return button(reverse("admin:ai_triage_prompt_activate", args=[prompt.pk]), _("Activate"))
@@ -259,7 +280,7 @@ class PromptAdmin(VersionedAdmin):
 
 
 @admin.register(PromptVersion)
-class VersionAdmin(TenantAdmin):
+class VersionAdmin(TryoutPages):
     """A version is read here, and never changed."""
 
     tenant_path = "prompt__tenant"
@@ -268,16 +289,25 @@ class VersionAdmin(TenantAdmin):
     list_select_related = ["prompt"]
     search_fields = ["prompt__name"]
     ordering = ["-pk"]
-    fields = ["prompt", "number", "author", "created_at", "text"]
-    readonly_fields = ["text"]
+    fields = ["prompt", "number", "author", "created_at", "trying_out", "text"]
+    readonly_fields = ["trying_out", "text"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromptVersion]:
         versions: QuerySet[PromptVersion] = super().get_queryset(request)
-        return versions.select_related("prompt")
+        return versions.select_related("prompt__tenant")
+
+    @admin.display(description=_("trying out"))
+    def trying_out(self, version: PromptVersion) -> SafeString:
+        return try_link(version)
 
     @admin.display(description=_("text"))
     def text(self, version: PromptVersion) -> SafeString:
         return as_written(as_text(version))
+
+
+def try_link(version: PromptVersion) -> SafeString:
+    url = reverse("admin:ai_triage_promptversion_try", args=[version.pk])
+    return format_html('<a href="{}" class="{}">{}</a>', url, LINK, _("Try out on past mail"))
 
 
 def as_text(version: PromptVersion) -> str:

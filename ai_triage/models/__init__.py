@@ -1,7 +1,7 @@
 """Triage in rows: settings, prompts, results with what people said of them, figures."""
 
 from ai_triage.models.figures import EvaluationRun, TriageAnalytics
-from ai_triage.models.prompts import Experiment, Prompt, PromptQuerySet, PromptVersion
+from ai_triage.models.prompts import Experiment, Prompt, PromptQuerySet, PromptVersion, Tryout
 from ai_triage.models.results import (
     Action,
     Draft,
@@ -31,4 +31,5 @@ __all__ = [
     "TriageResult",
     "TriageResultQuerySet",
     "TriageSettings",
+    "Tryout",
 ]

@@ -99,6 +99,39 @@ class PromptVersion(models.Model):
         return Criteria(respond_to=tuple(self.respond_to), ignore=tuple(self.ignore))
 
 
+class Tryout(models.Model):
+    """What it cost to ask a version about a past mail; what it said is shown and kept nowhere.
+
+    ``cost`` as in ``TriageResult``; ``error_code`` is empty where a verdict came.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    version = models.ForeignKey(
+        PromptVersion,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("prompt version"),
+    )
+    by = models.CharField(_("by"), max_length=150)
+    provider = models.CharField(_("provider"), max_length=20)
+    model_version = models.CharField(_("model"), max_length=100, blank=True)
+    input_tokens = models.PositiveIntegerField(_("input tokens"))
+    output_tokens = models.PositiveIntegerField(_("output tokens"))
+    cost = models.DecimalField(_("cost"), max_digits=12, decimal_places=8, null=True)
+    seconds = models.FloatField(_("processing time"))
+    error_code = models.CharField(_("error code"), max_length=40, blank=True)
+    at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("try-out")
+        verbose_name_plural = _("try-outs")
+        indexes = [models.Index(fields=["tenant", "at"], name="tryout_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.version} · {self.by}"
+
+
 class Experiment(models.Model):
     """Version ``b`` on a share of the senders, ``a`` on the others; one runs per tenant."""
 
