@@ -177,18 +177,7 @@ class PromptAdmin(VersionedAdmin):
 
     @admin.display(description=_("prompt trial"))
     def trial(self, prompt: Prompt) -> SafeString | str:
-        """The tenant's, whichever prompts it is about: while it runs, its versions judge."""
-        running = prompting.running_trial(prompt.tenant)
-        if running is None:
-            return str(_("No trial runs."))
-        return format_html(
-            '<a href="{}" class="{}">{}</a>: {}',
-            reverse("admin:ai_triage_experiment_change", args=[running.pk]),
-            LINK,
-            running.name,
-            _("A is %(a)s, B is %(b)s, which judges %(share)d %% of the senders.")
-            % {"a": running.a, "b": running.b, "share": running.share_b},
-        )
+        return trial_of(prompt.tenant)
 
     @admin.display(description="")
     def activation(self, prompt: Prompt) -> SafeString | str:
@@ -289,8 +278,17 @@ class VersionAdmin(TryoutPages):
     list_select_related = ["prompt"]
     search_fields = ["prompt__name"]
     ordering = ["-pk"]
-    fields = ["prompt", "number", "author", "created_at", "trying_out", "text"]
-    readonly_fields = ["trying_out", "text"]
+    fields = [
+        "prompt",
+        "number",
+        "author",
+        "created_at",
+        "is_active",
+        "trial",
+        "trying_out",
+        "text",
+    ]
+    readonly_fields = ["is_active", "trial", "trying_out", "text"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromptVersion]:
         versions: QuerySet[PromptVersion] = super().get_queryset(request)
@@ -300,9 +298,32 @@ class VersionAdmin(TryoutPages):
     def trying_out(self, version: PromptVersion) -> SafeString:
         return try_link(version)
 
+    @admin.display(description=_("active"), boolean=True)
+    def is_active(self, version: PromptVersion) -> bool:
+        return version.prompt.is_active and version.number == version.prompt.version
+
+    @admin.display(description=_("prompt trial"))
+    def trial(self, version: PromptVersion) -> SafeString | str:
+        return trial_of(version.prompt.tenant)
+
     @admin.display(description=_("text"))
     def text(self, version: PromptVersion) -> SafeString:
         return as_written(as_text(version))
+
+
+def trial_of(tenant: Tenant) -> SafeString | str:
+    """Return the tenant's trial in words: while it runs, its versions judge, no active prompt."""
+    running = prompting.running_trial(tenant)
+    if running is None:
+        return str(_("No trial runs."))
+    text = _("A is %(a)s, B is %(b)s, which judges %(share)d %% of the senders.")
+    return format_html(
+        '<a href="{}" class="{}">{}</a>: {}',
+        reverse("admin:ai_triage_experiment_change", args=[running.pk]),
+        LINK,
+        running.name,
+        text % {"a": running.a, "b": running.b, "share": running.share_b},
+    )
 
 
 def try_link(version: PromptVersion) -> SafeString:

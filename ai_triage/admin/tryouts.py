@@ -184,7 +184,7 @@ def usage(
     """Return in one line who was asked, for how long, and what it was billed."""
     parts: list[Any] = [model]
     if seconds is not None:
-        parts.append(_("%(seconds)s s") % {"seconds": f"{seconds:.1f}"})
+        parts.append(f"{seconds:.1f} s")
     if any(tokens):
         given = {"input": tokens[0], "output": tokens[1]}
         parts.append(_("%(input)d tokens in, %(output)d out") % given)

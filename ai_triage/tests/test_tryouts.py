@@ -306,11 +306,12 @@ def test_a_prompt_leads_to_the_try_out_of_each_version_and_names_the_trial(
 
     page = client.get(address)
     active = client.get(f"/admin/ai_triage/prompt/{default.pk}/change/")
-    own = client.get(f"/admin/ai_triage/promptversion/{later.pk}/change/").content.decode()
+    own = client.get(f"/admin/ai_triage/promptversion/{later.pk}/change/")
 
     for one in (version, later):
         assert f'href="{PAGE.format(one.pk)}"' in page.content.decode()
-    assert f'href="{PAGE.format(later.pk)}"' in own
+    assert f'href="{PAGE.format(later.pk)}"' in own.content.decode()
+    assert "A is curt@1, B is curt@2" in words(own)
     assert f'href="/admin/ai_triage/experiment/{trial.pk}/change/"' in page.content.decode()
     assert "A is curt@1, B is curt@2, which judges 30 % of the senders." in words(page)
     assert "It judges the mail of its tenant once the trial is over." in words(active)
