@@ -19,7 +19,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from tenants import admin_jobs, invitations, services
-from tenants.admin_base import OneTenantForm, TenantAdmin, user_of
+from tenants.admin_base import OneTenantForm, TenantAdmin, person, user_of
 from tenants.models import APIKey, Invitation, Membership, Role, Tenant
 from tenants.scopes import ALL_SCOPES, SCOPES
 
@@ -97,11 +97,12 @@ class MembershipAdmin(TenantAdmin):
     list_filter = ["tenant", "role"]
     list_select_related = ["user", "tenant"]
     search_fields = ["user__username", "user__email"]
-    fields = ["tenant", "user", "role"]
-    readonly_fields = ["user"]
+    fields = ["tenant", "member", "role"]
+    readonly_fields = ["member"]
+    member = person("user", label=_("user"))
 
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> list[str]:
-        return ["tenant", "username", "role"] if obj is None else ["tenant", "user", "role"]
+        return ["tenant", "username", "role"] if obj is None else self.fields
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -227,6 +228,7 @@ class APIKeyAdmin(TenantAdmin):
     search_fields = ["name", "prefix"]
     fields = ["tenant", "name", "mode", "scopes", "rate", "expires_at"]
     actions = ["revoke"]
+    maker = person("created_by", label=_("created by"))
 
     @admin.display(description=_("scopes"))
     def scope_list(self, key: APIKey) -> str:
@@ -239,7 +241,7 @@ class APIKeyAdmin(TenantAdmin):
         return False
 
     def get_fields(self, request: HttpRequest, obj: APIKey | None = None) -> list[str]:
-        seen = ["prefix", "created_by", "created_at", "last_used_at", "revoked_at"]
+        seen = ["prefix", "maker", "created_at", "last_used_at", "revoked_at"]
         return [*self.fields, *(seen if obj else [])]
 
     def get_form(

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import RelatedFieldListFilter
+from django.contrib.admin import RelatedFieldListFilter, display
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
@@ -43,6 +43,17 @@ def roles_in(request: HttpRequest) -> dict[int, Role]:
 def user_of(request: HttpRequest) -> User | None:
     """Return who is signed in, for a row that names its maker."""
     return request.user if isinstance(request.user, User) else None
+
+
+def person(name: str, *, label: Any) -> Callable[[Any, Any], str]:
+    """Return a field that names a user, without Django's link to a page for superusers alone."""
+
+    @display(description=label)
+    def shown(_model_admin: Any, row: Any) -> str:
+        user = getattr(row, name)
+        return "–" if user is None else str(user)
+
+    return shown
 
 
 class OwnRelatedFilter(RelatedFieldListFilter):

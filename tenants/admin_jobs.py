@@ -20,7 +20,7 @@ from unfold.decorators import display
 from common import spreadsheets
 from common.errors import Conflict
 from tenants import services
-from tenants.admin_base import TenantAdmin
+from tenants.admin_base import TenantAdmin, person
 from tenants.background import job_storage, kind_of, output_paths
 from tenants.models import BackgroundJob, JobProblem, JobStatus
 
@@ -47,8 +47,9 @@ class BackgroundJobAdmin(TenantAdmin):
     list_select_related = ["tenant", "created_by"]
     ordering = ["-id"]
     show_full_result_count = False
-    fields = ["tenant", "created_by", "created_at", "started_at", "finished_at"]
+    fields = ["tenant", "starter", "created_at", "started_at", "finished_at"]
     readonly_fields = fields
+    starter = person("created_by", label=_("created by"))
     change_form_outer_before_template = FRAGMENT
 
     def get_urls(self) -> list[URLPattern]:

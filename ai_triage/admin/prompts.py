@@ -147,7 +147,7 @@ class PromptAdmin(VersionedAdmin):
     ]
     state = (
         _("State"),
-        {"fields": ["is_in_use", "version", "created_by", "created_at", "trial", "activation"]},
+        {"fields": ["is_in_use", "version", "created_by", "created_at", "trial"]},
     )
 
     # Pages
@@ -158,7 +158,8 @@ class PromptAdmin(VersionedAdmin):
             return self.fieldsets
         if not self.has_change_permission(request, obj):
             return [(None, {"fields": ["tenant", "name", "shown_text"]}), self.state]
-        return [*self.fieldsets, self.state]
+        title, state = self.state
+        return [*self.fieldsets, (title, {"fields": [*state["fields"], "activation"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), "shown_text"]
