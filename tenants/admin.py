@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +21,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from tenants import admin_jobs, invitations, services
 from tenants.admin_base import OneTenantForm, TenantAdmin, person, user_of
-from tenants.models import APIKey, Invitation, Membership, Role, Tenant
-from tenants.scopes import ALL_SCOPES, SCOPES
+from tenants.models import APIKey, Invitation, Membership, Mode, Role, Tenant
+from tenants.scopes import ALL_SCOPES, SCOPES, covers
 
 __all__ = ["admin_jobs"]
 
@@ -269,13 +270,17 @@ class APIKeyAdmin(TenantAdmin):
         self, request: HttpRequest, obj: APIKey, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Show the key in this very answer; it is kept nowhere, so no redirect could show it."""
+        key: str = request._issued_key  # type: ignore[attr-defined]
+        may_send = covers(obj.scopes, "emails:send")
         context = {
             **self.admin_site.each_context(request),
             "title": _("The new key"),
             "opts": self.opts,
             "name": obj.name,
-            "key": request._issued_key,  # type: ignore[attr-defined]
-            "api": f"{settings.PUBLIC_URL}/api/v1",
+            "key": key,
+            "curl": curl_with(key, may_send=may_send),
+            "may_send": may_send,
+            "is_test": obj.mode == Mode.TEST,
         }
         return TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
 
@@ -286,3 +291,17 @@ class APIKeyAdmin(TenantAdmin):
             key.revoke(at=timezone.now())
         text = ngettext("%(count)d key was revoked.", "%(count)d keys were revoked.", len(usable))
         self.message_user(request, text % {"count": len(usable)}, messages.SUCCESS)
+
+
+def curl_with(key: str, *, may_send: bool) -> str:
+    """Return a command that tries the key out: it sends where it may, else it reads."""
+    api = f"{settings.PUBLIC_URL}/api/v1"
+    if not may_send:
+        return f"curl -H 'X-API-Key: {key}' {api}/logs"
+    message = {"to_address": "you@example.com", "subject": "Hello", "text": "It works."}
+    return (
+        f"curl {api}/emails/send \\\n"
+        f"  -H 'X-API-Key: {key}' \\\n"
+        f"  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{json.dumps(message)}'"
+    )

@@ -120,3 +120,27 @@ def test_staff_take_five_thousand_addresses_over_and_watch(shop, browser):
     assert len(exported) == 5000
     assert watch.findings == []
     context.close()
+
+
+def test_a_new_key_is_copied_by_one_press(shop, browser):
+    context = browser.new_context(
+        viewport=DESK, locale="en-GB", permissions=["clipboard-read", "clipboard-write"]
+    )
+    page = context.new_page()
+    log_in(page, shop.url)
+    watch = Watch(page, own=shop.url)
+
+    page.goto(f"{shop.url}/admin/tenants/apikey/add/")
+    page.get_by_label("Name").fill("shop")
+    page.locator("#id_tenant").select_option(index=1)
+    page.get_by_role("button", name="Save", exact=True).click()
+    picture(page, "key")
+    page.get_by_role("button", name="Copy").first.click()
+
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.get_by_label("The new key").input_value()
+    page.set_viewport_size(PHONE)
+    assert is_narrow(page)
+    assert watch.findings == []
+    context.close()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+from html import unescape
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -44,6 +47,25 @@ def key_on(page: str) -> str:
     return re.search(r'value="(sk_\w{4}_[\w-]{32})"', page)[1]
 
 
+@pytest.mark.parametrize(
+    ("scopes", "path"), [(["emails:send"], "/emails/send"), (["emails:read"], "/logs")]
+)
+def test_a_new_key_comes_with_a_command_that_it_may_do(client, tenant, scopes, path):
+    staff(client, tenant, Role.ADMIN)
+
+    page = client.post(f"{KEYS}add/", key_form(tenant, scopes=scopes)).content.decode()
+
+    command = unescape(
+        re.search(r'<textarea readonly id="curl"[^>]*>(.*?)</textarea>', page, re.S)[1]
+    )
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[0] == "curl"
+    assert f"X-API-Key: {key_on(page)}" in words
+    assert any(word.endswith(f"/api/v1{path}") for word in words)
+    if "-d" in words:
+        assert set(json.loads(words[words.index("-d") + 1])) == {"to_address", "subject", "text"}
+
+
 def test_a_new_key_is_shown_once_and_works(client, tenant):
     staff(client, tenant, Role.ADMIN)
 
@@ -52,7 +74,7 @@ def test_a_new_key_is_shown_once_and_works(client, tenant):
     page = answer.content.decode()
     key = key_on(page)
     assert answer.status_code == 200
-    assert f"curl -H &#x27;X-API-Key: {key}" in page or f"curl -H 'X-API-Key: {key}" in page
+    assert 'data-copy="key"' in page
     assert "no-store" in answer["Cache-Control"]
     row = APIKey.objects.get()
     assert row.scopes == ["emails:send", "emails:read"]
