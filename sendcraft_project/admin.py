@@ -76,7 +76,7 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # u
     )
     def remove_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """For who lost both the device and the recovery codes: the password alone lets in."""
-        count = users.filter(second_factor=True).count()
+        count = users.filter(authenticator__isnull=False).distinct().count()
         Authenticator.objects.filter(user__in=users.values("pk")).delete()
         text = ngettext(
             "%(count)d user signs in by password alone now.",
