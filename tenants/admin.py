@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
@@ -70,7 +71,7 @@ class MembershipForm(OneTenantForm):
     """Names the user by typing, so that no list of the installation's users is shown."""
 
     username = forms.CharField(
-        label=_("user name"), max_length=150, widget=UnfoldAdminTextInputWidget()
+        label=capfirst(_("user name")), max_length=150, widget=UnfoldAdminTextInputWidget()
     )
 
     def clean_username(self) -> str:
@@ -196,7 +197,7 @@ class KeyForm(OneTenantForm):
     """What a new key may do."""
 
     scopes = forms.MultipleChoiceField(
-        label=_("scopes"),
+        label=capfirst(_("scopes")),
         choices=[(ALL_SCOPES, _("everything")), *((scope, scope) for scope in SCOPES)],
         initial=[ALL_SCOPES],
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),

@@ -143,12 +143,12 @@ def add_superuser(shop: Installation) -> None:
     shop.manage("createsuperuser", "--noinput", *names)
 
 
-def log_in(page: Page, url: str) -> None:
+def log_in(page: Page, url: str, *, user: str = USER, lands_on: str = "/admin/") -> None:
     page.goto(f"{url}/admin/")
-    page.fill("input[name=username]", USER)
+    page.fill("input[name=username]", user)
     page.fill("input[name=password]", PASSWORD)
     page.press("input[name=password]", "Enter")
-    page.wait_for_url(f"{url}/admin/")
+    page.wait_for_url(f"{url}{lands_on}")
 
 
 def show(page: Page, url: str) -> None:

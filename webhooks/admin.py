@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
@@ -48,7 +49,7 @@ class EndpointForm(OneTenantForm):
     """Asks the same rules as the API."""
 
     events = forms.MultipleChoiceField(
-        label=_("events"),
+        label=capfirst(_("events")),
         choices=[(ALL_TYPES, _("everything")), *((one, one) for one in TYPES)],
         initial=[ALL_TYPES],
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
