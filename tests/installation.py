@@ -175,14 +175,14 @@ class Database:
             shutil.copyfile(self._file, copy)
             return
         with copy.open("wb") as out:
-            subprocess.run(["mariadb-dump", *self._names], stdout=out, check=True)
+            subprocess.run(["mariadb-dump", *self._login, self._name], stdout=out, check=True)
 
     def load(self, copy: Path) -> None:
         if self.kind == "sqlite":
             shutil.copyfile(copy, self._file)
             return
         with copy.open("rb") as dump:
-            subprocess.run(["mariadb", *self._names], stdin=dump, check=True)
+            subprocess.run(["mariadb", *self._login, self._name], stdin=dump, check=True)
 
 
 def run_id() -> str:
