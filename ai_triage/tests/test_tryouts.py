@@ -277,6 +277,7 @@ def test_a_viewer_sees_what_was_decided_and_can_not_ask(tenant, google, version,
     page = viewer.get(page_of(version, mail))
 
     assert "Quer saber o prazo" in words(page)
+    assert "Asking it is for those who may change prompts." in words(page)
     assert "hx-post" not in page.content.decode()
     assert viewer.post(page_of(version, mail)).status_code == 404
     assert google.requests == []
