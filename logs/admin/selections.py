@@ -12,11 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import (
-    UnfoldAdminDateWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import EmailAccount
 from logs import changing, exporting
@@ -53,6 +49,12 @@ CHANGES: dict[str, tuple[str, EmailStatus, Any]] = {
 """What the page offers: the job's kind, and the status of the messages that it is for."""
 
 
+class DayInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # unfold has no types
+    """A day, chosen in the browser's own calendar."""
+
+    input_type = "date"
+
+
 class SelectionForm(forms.Form):
     """Which messages a job is for."""
 
@@ -79,10 +81,8 @@ class SelectionForm(forms.Form):
         empty_label=_("all"),
         widget=UnfoldAdminSelectWidget(),
     )
-    first_day = forms.DateField(
-        label=_("First day"), required=False, widget=UnfoldAdminDateWidget()
-    )
-    last_day = forms.DateField(label=_("Last day"), required=False, widget=UnfoldAdminDateWidget())
+    first_day = forms.DateField(label=_("First day"), required=False, widget=DayInput())
+    last_day = forms.DateField(label=_("Last day"), required=False, widget=DayInput())
     search = forms.CharField(
         label=_("Search"),
         max_length=200,
