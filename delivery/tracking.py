@@ -23,8 +23,10 @@ _SPACE = "\t\n\f\r "
 _RAW = "style|script|textarea|title"
 _VALUE = rf"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>"'][^{_SPACE}>]*+)"""
 _REST = rf"[^>=]*+(?:=[{_SPACE}]*+{_VALUE}?+[^>=]*+)*+(?:>|\Z)"
+# The first letter of most tags tells already that they are none of those.
+_OTHER = rf"(?:[b-ru-z/]{_REST}|(?!!--|(?:a|area|{_RAW})[{_SPACE}/>])(?:[a-z/]{_REST})?+)"
 _NEXT = re.compile(
-    rf"(?:[^<]++|<(?!!--|(?:a|area|{_RAW})[{_SPACE}/>])(?:[a-z/]{_REST})?+)*+"
+    rf"[^<]*+(?:<{_OTHER}[^<]*+)*+"
     rf"(?:<(?:(?P<comment>!--)|(?P<link>a|area)(?=[{_SPACE}/>])|(?P<raw>{_RAW})(?=[{_SPACE}/>])))?",
     re.IGNORECASE | re.ASCII,
 )
