@@ -100,7 +100,7 @@ class MessageChangeList(LongList):
         first = (self.page_num - 1) * self.list_per_page
         last = first + self.list_per_page
         lanes = tenants_in(request)
-        if is_by_time(request) and 1 < len(lanes) <= MOST_LANES:
+        if has_index(request) and 1 < len(lanes) <= MOST_LANES:
             keys = newest_of(lanes, rows=self.queryset, first=first, last=last)
         else:
             keys = list(self.queryset.values_list("pk", flat=True)[first:last])
@@ -121,24 +121,34 @@ def is_by_time(request: HttpRequest) -> bool:
     """
     if day_in(request, FIRST_DAY) or day_in(request, LAST_DAY):
         return True
-    others = {name for name, value in request.GET.items() if value} - {TENANT, PAGE_VAR}
     sees_all = request.user.is_superuser and len(tenants_in(request)) > 1
-    return not others and not sees_all
+    return not filters_in(request) and not sees_all
+
+
+def has_index(request: HttpRequest) -> bool:
+    """Tell whether each tenant's messages stand in an index in the list's order."""
+    return is_by_time(request) or filters_in(request) == {STATUS}
+
+
+def filters_in(request: HttpRequest) -> set[str]:
+    """Return by what else than tenants the list is narrowed."""
+    return {name for name, value in request.GET.items() if value} - {TENANT, PAGE_VAR}
 
 
 def newest_of(lanes: Sequence[int], *, rows: QuerySet[Any], first: int, last: int) -> list[int]:
-    """Return keys of ``rows``, from ``first`` up to ``last`` of the newest of some tenants.
+    """Return keys of ``rows``, from ``first`` up to ``last`` of those of some tenants.
 
-    Each tenant's newest are found by its index, then the newest of them.
+    Each tenant's first ones are found by its index, then the first of them.
     """
+    columns = [name.removeprefix("-") for name in rows.query.order_by]
     connection = connections[router.db_for_read(rows.model)]
-    lane = rows.filter(tenant=ANY).values_list("queued_at", "pk")[:last]
+    lane = rows.filter(tenant=ANY).values_list(*columns)[:last]
     sql, given = lane.query.get_compiler(connection=connection).as_sql()
     each = " UNION ALL ".join(
         f"SELECT * FROM ({sql}) lane{number}"  # noqa: S608  as Django wrote it
         for number in range(len(lanes))
     )
-    newest = "ORDER BY queued_at DESC, pk DESC LIMIT %s OFFSET %s"
+    newest = f"ORDER BY {', '.join(f'{name} DESC' for name in columns)} LIMIT %s OFFSET %s"
     params = [pk if param == ANY else param for pk in lanes for param in given]
     with connection.cursor() as cursor:
         cursor.execute(

@@ -141,7 +141,15 @@ def test_no_list_reads_the_whole_table(many, tenant, query, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "query",
-    [{}, {"q": "r7@"}, {"q": "r7@example.com"}, {"q": "thank you"}, {"mode__exact": "test"}],
+    [
+        {},
+        {"q": "r7@"},
+        {"q": "r7@example.com"},
+        {"q": "thank you"},
+        {"mode__exact": "test"},
+        {"status__exact": "bounced"},
+        {"queued_at_from": "2026-03-04", "queued_at_to": "2026-03-05"},
+    ],
 )
 def test_neither_does_that_of_somebody_who_sees_all_tenants(
     many, other_tenant, admin_client, query, monkeypatch

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from auditlog.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
+from domains.models import Domain
 from domains.tests.test_admin import NO_KEYS
 from tenants.models import APIKey, Membership, Role
 from tests.factories import make_account, make_domain
@@ -96,6 +98,25 @@ def test_owners_read_their_own_tenants_entries_and_nobody_elses(
     assert "foreign.test" not in listed
     assert client.get(f"/admin/auditlog/logentry/{own.pk}/change/").status_code == 200
     assert client.get(f"/admin/auditlog/logentry/{foreign.pk}/change/").status_code == 302
+
+
+def test_the_log_is_filtered_by_kind_and_by_ones_own_people(
+    client, owner, tenant, other_tenant, django_user_model
+):
+    stranger = django_user_model.objects.create_user("foreign-user", is_staff=True)
+    Membership.objects.create(tenant=other_tenant, user=stranger, role=Role.OWNER)
+    make_domain(tenant, "own.test")
+    kind = ContentType.objects.get_for_model(Domain)
+
+    listed = client.get("/admin/auditlog/logentry/").content.decode()
+    domains = client.get(f"/admin/auditlog/logentry/?resource_type={kind.pk}").content.decode()
+    of_olga = client.get(f"/admin/auditlog/logentry/?actor__id__exact={owner.pk}").content.decode()
+
+    assert f"actor__id__exact={owner.pk}" in listed
+    assert f"actor__id__exact={stranger.pk}" not in listed
+    assert "foreign-user" not in listed
+    assert "own.test" in domains
+    assert "own.test" not in of_olga  # nobody's: a test made it
 
 
 def test_other_roles_do_not_read_it(client, owner, tenant):

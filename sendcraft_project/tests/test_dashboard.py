@@ -451,6 +451,16 @@ def test_it_costs_as_many_queries_however_many_tenants_and_messages(
     assert EmailLog.objects.count() > 60
 
 
+def test_to_look_again_at_the_chosen_tenant_writes_nothing(client, tenant, django_user_model):
+    client.force_login(django_user_model.objects.create_superuser("root"))
+    client.get(f"/admin/?tenant={tenant.pk}")
+
+    with CaptureQueriesContext(connection) as asked:
+        client.get(f"/admin/?tenant={tenant.pk}")
+
+    assert [one["sql"] for one in asked if not one["sql"].startswith("SELECT")] == []
+
+
 def test_no_query_of_it_counts_a_whole_table(admin, tenant):
     sent(tenant)
 

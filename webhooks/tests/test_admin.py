@@ -282,6 +282,22 @@ def test_the_history_is_filtered(editor, tenant):
     assert found("?type=email.bounced") == {failed.pk}
     assert found("?type=no.such") == found("")
     assert found(f"?endpoint__id__exact={endpoint.pk}&q={failed.public_id}") == {failed.pk}
+    assert found(f"?q={str(failed.event_id).upper()}") == {failed.pk}
+    assert found(f"?q={failed.event_id.hex}&type=email.sent") == set()
+    assert found("?q=0198") == set()  # half an id would read the whole table
+
+
+def test_an_event_is_found_for_all_webhooks_of_the_own_tenant(editor, stranger, tenant):
+    endpoint_at(URL, tenant=tenant)
+    endpoint_at(URL, tenant=tenant)
+    first, second = tell(tenant)
+
+    def found(client: Client) -> set[int]:
+        page = client.get(f"{DELIVERIES}?q={first.event_id}")
+        return {row.pk for row in page.context["cl"].result_list}
+
+    assert found(editor) == {first.pk, second.pk}
+    assert found(stranger) == set()
 
 
 @pytest.mark.parametrize("address", [ENDPOINTS, DELIVERIES])
