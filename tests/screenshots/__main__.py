@@ -63,6 +63,8 @@ def a_letter(page: Page) -> None:
 
 def prompt(page: Page) -> None:
     first_row(page, named="default")
+    versions = page.get_by_role("link", name="What changed").first
+    versions.evaluate("it => it.scrollIntoView({block: 'center'})")
 
 
 def half_way(page: Page) -> None:

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from accounts import last_try
 from accounts.models import EmailAccount
 from ai_triage import prompting, trials
 from ai_triage.models import Action, Feedback, PromptVersion, Snippet, Status, TriageResult
@@ -276,6 +277,7 @@ def settle(begun: str) -> None:
     put_back(EmailLog.objects.filter(pk__in=batch), span)
     for pk in greylisted:
         put_back_first_attempt(pk)
+    EmailAccount.objects.exclude(paused_at=None).update(paused_at=F("paused_at") - span)
     date_letters(at)
     date_deliveries(at)
     for template in EmailTemplate.objects.all():
@@ -349,6 +351,7 @@ def import_half_way() -> None:
 
 def rename() -> None:
     """Give servers the names that they would have; nothing connects to them any more."""
+    tried = {account.pk: last_try.of(account) for account in EmailAccount.objects.all()}
     EmailAccount.objects.update(
         smtp_server="smtp.alitools.pt",
         smtp_port=587,
@@ -356,6 +359,9 @@ def rename() -> None:
         use_tls=True,
         allow_plaintext=False,
     )
+    for account in EmailAccount.objects.all():
+        if last := tried[account.pk]:
+            last_try.keep(account, last.result, is_test=last.is_test)
     for endpoint in WebhookEndpoint.objects.all():
         path = "erp" if "ERP" in endpoint.description else "painel"
         endpoint.url = f"https://{path}.alitools.pt/hooks/sendcraft"
