@@ -67,6 +67,17 @@ def prompt(page: Page) -> None:
     versions.evaluate("it => it.scrollIntoView({block: 'center'})")
 
 
+def try_out(page: Page) -> None:
+    prompt(page)
+    first_row(page, named="Try out on past mail")
+    page.get_by_role("searchbox", name="Sender or subject").fill("berbequim")
+    page.get_by_role("button", name="Search").click()
+    first_row(page, named="Garantia do berbequim")
+    page.get_by_role("button", name="Ask default").click()
+    expect(page.locator("#tryout")).to_contain_text("falta o número da encomenda")
+    page.locator("#tryout").evaluate("it => it.scrollIntoView({block: 'end'})")
+
+
 def half_way(page: Page) -> None:
     first_row(page, named="Import of suppressions")
     expect(page.get_by_role("status")).to_contain_text("running")
@@ -93,6 +104,7 @@ PICTURES = (
     Picture("message", "logs/emaillog/?status__exact=bounced", message),
     Picture("inbox", INBOX),
     Picture("prompt", "ai_triage/prompt/", prompt),
+    Picture("try-out", "ai_triage/prompt/", try_out),
     Picture("suppressions", "delivery/suppression/"),
     Picture("webhook-deliveries", "webhooks/webhookdelivery/"),
     Picture("import", "tenants/backgroundjob/", half_way),

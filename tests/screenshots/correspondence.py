@@ -13,7 +13,9 @@ SHOP, BUYERS, NEWS = "encomendas@alitools.pt", "fornecedores@alitools.pt", "mark
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail to the shop; ``hours`` ago it came. ``answers`` names the letter it goes on from."""
+    """A mail to the shop that came ``hours`` ago; ``answers`` names the order it goes on from,
+    ``again`` is the verdict on a second look.
+    """
 
     name: str
     address: str
@@ -22,6 +24,7 @@ class Letter:
     hours: float
     verdict: dict[str, Any]
     answers: str = ""
+    again: dict[str, Any] | None = None
 
 
 def verdict(
@@ -138,6 +141,15 @@ LETTERS = (
             draft="Bom dia,\n\na garantia é de três anos. Diga-nos por favor o número da "
             "encomenda e envie uma fotografia da etiqueta.\n\nAliTools",
         ),
+        again=verdict(
+            "request",
+            "medium",
+            "Pedido de garantia; falta o número da encomenda.",
+            confidence=0.93,
+            subject="Re: Garantia do berbequim",
+            draft="Bom dia,\n\npara vermos se o berbequim ainda está na garantia, diga-nos por "
+            "favor o número da encomenda; consta da fatura.\n\nAliTools",
+        ),
     ),
     Letter(
         "Joana Reis",
@@ -169,7 +181,15 @@ LETTERS = (
 )
 
 
-def judge(request: Request) -> dict[str, Any]:
-    """Return the verdict on the letter that the model is asked about."""
-    asked = content_of(request)
-    return next(letter.verdict for letter in LETTERS if letter.subject in asked)
+class Judge:
+    """Judges letters as a model would; one that it sees again it may judge otherwise."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, request: Request) -> dict[str, Any]:
+        asked = content_of(request)
+        letter = next(letter for letter in LETTERS if letter.subject in asked)
+        is_again = letter.subject in self._seen
+        self._seen.add(letter.subject)
+        return (is_again and letter.again) or letter.verdict

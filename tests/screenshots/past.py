@@ -235,6 +235,7 @@ def write_reviews() -> None:
         Feedback.objects.create(result=result, action=action, by="rita", **said)
     old = at - timedelta(days=26)
     PromptVersion.objects.filter(pk=first.pk).update(created_at=old)
+    type(prompt).objects.filter(pk=prompt.pk).update(created_at=old)
     PromptVersion.objects.filter(pk=trial.b_id).update(created_at=at - timedelta(days=8))
     type(trial).objects.filter(pk=trial.pk).update(started_at=at - timedelta(days=8))
     Snippet.objects.create(

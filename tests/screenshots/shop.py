@@ -19,7 +19,7 @@ import requests
 from domains.tests.dns_server import DNSServer, running_dns_server
 from inbox.tests.mails import a_complaint_of, a_report
 from tests.installation import Installation
-from tests.screenshots.correspondence import BUYERS, LETTERS, NEWS, SHOP, Letter, judge
+from tests.screenshots.correspondence import BUYERS, LETTERS, NEWS, SHOP, Judge, Letter
 from tests.screenshots.customers import GOODS, PEOPLE, SUPPLIERS, order
 from tests.screenshots.mail_server import FULL, GONE, STRICT, MailServer
 from tests.servers.openai import FakeOpenAI
@@ -41,7 +41,7 @@ def running_shop(folder: Path) -> Iterator[Installation]:
     with ExitStack() as stack:
         dns = stack.enter_context(running_dns_server())
         model = stack.enter_context(FakeOpenAI())
-        model.answers(judge)
+        model.answers(Judge())
         env = {
             "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
             "DNS_RESOLVERS": dns.address,
