@@ -246,11 +246,17 @@ class AccountAdmin(TenantAdmin):
         self, request: HttpRequest, obj: EmailAccount, form: AccountForm, change: bool
     ) -> None:
         if not change:
-            tenant = form.cleaned_data["domain"].tenant
-            obj.pk = services.create_account(tenant=tenant, fields=form.given()).pk
+            obj.pk = self._create(form).pk
         else:
             self._update(request, obj, form.given())
         obj.refresh_from_db()
+
+    def _create(self, form: AccountForm) -> EmailAccount:
+        """Store it; a tenant's first one is its default, so that what needs one just works."""
+        tenant = form.cleaned_data["domain"].tenant
+        is_first = not EmailAccount.objects.filter(default_for=tenant).exists()
+        fields = form.given() | {"is_default": is_first}
+        return services.create_account(tenant=tenant, fields=fields)
 
     def _update(self, request: HttpRequest, obj: EmailAccount, changes: dict[str, Any]) -> None:
         row = services.update_account(obj, changes=changes)

@@ -92,6 +92,14 @@ def test_an_account_is_set_up_by_the_form(admin, domain):
     assert "9/day" in page
 
 
+def test_the_first_account_is_the_tenants_default_and_stays_it(admin, domain):
+    for name in ("orders", "news"):
+        admin.post(ADD, entered(domain=domain.pk, email_address=f"{name}@shop.test"))
+
+    default = EmailAccount.objects.get(default_for=domain.tenant)
+    assert (default.email_address, EmailAccount.objects.count()) == ("orders@shop.test", 2)
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
