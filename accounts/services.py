@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import last_try, rules
 from accounts.models import PAUSE_COLUMNS, EmailAccount
+from accounts.signals import connection_works
 from common import network
 from common.deletion import delete_unless_used
 from common.errors import Conflict, Refused
@@ -88,6 +89,8 @@ def test_account(  # a verb, no test
     """
     result = _tested(account, policy=policy or network.default_policy())
     last_try.keep(account, result, is_test=True)
+    if result.ok:
+        connection_works.send(sender=EmailAccount, account=account)
     return result
 
 

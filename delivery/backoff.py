@@ -22,11 +22,15 @@ REMEMBERED = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class BackOff:
-    """After ``failures`` in a row for ``reason``; ``until`` is in seconds since the epoch."""
+    """After ``failures`` in a row for ``reason``; ``until`` is in seconds since the epoch.
+
+    ``is_stated``: the server itself said for how long.
+    """
 
     failures: int
     until: float
     reason: str
+    is_stated: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -67,7 +71,10 @@ def begin(
     usual = min(grown, LONGEST_WAIT) * random.uniform(0.9, 1.1)  # noqa: S311
     seconds = honoured(stated, usual=usual, tries=failures - 1).total_seconds()
     until = time.time() + seconds
-    entry = BackOff(failures, max(until, before.until) if before else until, reason)
+    until = max(until, before.until) if before else until
+    is_still_stated = before is not None and not before.is_over and before.is_stated
+    is_stated = stated is not None or is_still_stated
+    entry = BackOff(failures, until, reason, is_stated=is_stated)
     try:
         cache.set(_key(account_id), entry, timeout=seconds + REMEMBERED.total_seconds())
     except (OSError, RedisError):
@@ -80,6 +87,13 @@ def end(account_id: int) -> None:
         cache.delete(_key(account_id))
     except (OSError, RedisError):
         return
+
+
+def end_after_test(account_id: int) -> None:
+    """The server has taken a connection; how long it wants to be left alone it knows best."""
+    found = current(account_id)
+    if found is not None and not found.is_stated:
+        end(account_id)
 
 
 def _key(account_id: int) -> str:

@@ -9,10 +9,17 @@ from celery.signals import worker_init, worker_process_shutdown, worker_shutting
 from django.db import transaction
 from django.dispatch import receiver
 
-from delivery import doorbell, metrics, sessions, stopping
+from accounts.models import EmailAccount
+from accounts.signals import connection_works
+from delivery import backoff, doorbell, metrics, sessions, stopping
 from logs.models import EmailEvent, EventType, Priority
 from logs.signals import email_events, emails_due
 from tenants.models import Mode
+
+
+@receiver(connection_works)
+def go_on_after_test(account: EmailAccount, **kwargs: object) -> None:
+    backoff.end_after_test(account.pk)
 
 
 @receiver(emails_due)

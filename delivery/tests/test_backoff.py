@@ -57,6 +57,17 @@ def test_what_the_server_stated_is_waited_for_even_beyond_the_usual():
     assert 3600 < left() <= 1.1 * 3600 + 1
 
 
+def test_a_passed_test_ends_the_wait_but_not_one_that_the_server_asked_for():
+    backoff.begin(ACCOUNT, reason="connection refused")
+    backoff.end_after_test(ACCOUNT)
+    assert not backoff.is_on(ACCOUNT)
+
+    backoff.begin(ACCOUNT, reason="421", stated=timedelta(minutes=5))
+    backoff.begin(ACCOUNT, reason="heard meanwhile")
+    backoff.end_after_test(ACCOUNT)
+    assert left() > 290
+
+
 @pytest.mark.parametrize("kind", ["files", "redis"])
 def test_the_next_process_knows_how_often_a_server_failed(tmp_path, monkeypatch, kind, request):
     """What one process wrote is read through a cache of its own, as another process has it."""

@@ -249,6 +249,21 @@ def test_an_account_whose_mail_waits_for_somebody_is_in_trouble(admin, tenant, w
     assert buttons(admin) == [f"/admin/accounts/emailaccount/{account.pk}/switch/{action}"]
 
 
+def test_the_button_of_a_server_that_is_left_alone_lets_its_mail_go_once_it_answers(admin, tenant):
+    with SmtpSink() as sink:
+        account = an_email(tenant).account
+        EmailAccount.objects.filter(pk=account.pk).update(
+            smtp_server="127.0.0.1", smtp_port=sink.port, use_tls=False
+        )
+        backoff.begin(account.pk, reason="connection refused")
+        assert "server left alone" in text_of(admin)
+        [address] = buttons(admin)
+
+        admin.post(address)
+
+    assert "Needs attention" not in text_of(admin)
+
+
 def test_an_inactive_account_without_mail_is_no_trouble(admin, tenant):
     EmailAccount.objects.filter(pk=an_account(tenant).pk).update(is_active=False)
 
