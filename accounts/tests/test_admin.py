@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -16,20 +15,12 @@ from accounts import services
 from accounts.models import EmailAccount
 from accounts.tests.conftest import PASSWORD, fields, message_of
 from common.tests.smtp_server import ScriptedServer
-from tenants.models import Membership, Role
+from tenants.models import Role
 from tests.factories import make_account
-from tests.staff import JOB, worked_off
+from tests.staff import JOB, staff, worked_off
 
 LIST = "/admin/accounts/emailaccount/"
 ADD = f"{LIST}add/"
-
-
-def staff(tenant, role: str) -> Client:
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -14,20 +14,12 @@ from ai_triage import analytics
 from ai_triage.models import EvaluationRun, TriageAnalytics
 from ai_triage.tests.counted import NOON, a_result
 from ai_triage.tests.test_calibration import reviewed
-from tenants.models import Membership
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 DAYS = "/admin/ai_triage/triageanalytics/"
 RUNS = "/admin/ai_triage/evaluationrun/"
 CURVE = f"{DAYS}calibration/"
-
-
-def staff(tenant, role="viewer"):
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from logs.models import EmailLog
 from logs.tests.builders import NOON, claimed
 from tenants.models import Membership
 from tests.factories import make_account, make_domain
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 INBOX = "/admin/ai_triage/triageresult/inbox/"
@@ -33,17 +34,9 @@ PAYLOADS = [
 ]
 
 
-def staff(tenant, role="editor", **fields):
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True, **fields)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def editor(tenant):
-    return staff(tenant)
+    return staff(tenant, "editor")
 
 
 @pytest.fixture

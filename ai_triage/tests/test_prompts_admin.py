@@ -6,7 +6,6 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -16,21 +15,14 @@ from ai_triage import prompting, trials
 from ai_triage.models import AutoReplyRule, Experiment, Prompt, Snippet, TriageSettings
 from ai_triage.prompting import Changes
 from ai_triage.tests.rows import reviewed, triaged
-from tenants.models import Membership, Role
+from tenants.models import Role
 from tests.factories import make_account, make_domain
+from tests.staff import staff
 
 LIST = "/admin/ai_triage/prompt/"
 TRIALS = "/admin/ai_triage/experiment/"
 SETTINGS = "/admin/ai_triage/triagesettings/"
 SNIPPETS = "/admin/ai_triage/snippet/"
-
-
-def staff(tenant, role: str) -> Client:
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 from django.utils.html import escape
 
 from ai_triage import review
@@ -16,8 +14,8 @@ from ai_triage.tests.waiting import DRAFT, a_mail_in, a_result, a_result_of
 from delivery import services as delivery
 from logs.models import EmailLog
 from logs.tests.builders import NOON
-from tenants.models import Membership
 from tests.factories import make_account, make_domain
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/ai_triage/triageresult/"
@@ -29,17 +27,9 @@ PAYLOADS = [
 ]
 
 
-def staff(tenant, role="editor"):
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def editor(tenant):
-    return staff(tenant)
+    return staff(tenant, "editor")
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from accounts.models import EmailAccount
 from delivery.composing import FILES, emptied
 from delivery.models import Suppression
 from logs.models import EmailLog
-from templates_app.tests.test_admin import staff
 from tenants.models import Role
 from tests.factories import make_account, make_domain, make_template
+from tests.staff import staff
 
 URL = "/admin/delivery/sendbatch/compose/"
 OWN = {"to_address": "Ana <ana@example.com>", "subject": "Hi", "text": "Hello\r\nAna", "html": ""}

@@ -17,8 +17,8 @@ from domains.models import DKIMKey
 from logs.models import Attachment
 from logs.models.content import attachment_storage
 from logs.tests.builders import an_email
-from templates_app.tests.test_admin import staff
 from tenants.models import Role
+from tests.staff import staff
 
 URL = "/admin/delivery/sendbatch/messages/{}/{}/"
 PAGES = ["raw", "source", "recipient"]

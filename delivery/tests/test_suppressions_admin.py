@@ -17,19 +17,11 @@ from delivery.services import suppress
 from logs.tests.builders import an_email
 from tenants import background
 from tenants.models import BackgroundJob, Membership, Tenant
-from tests.staff import worked_off
+from tests.staff import staff, worked_off
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/delivery/suppression/"
 JOBS = "/admin/tenants/backgroundjob/"
-
-
-def staff(tenant, role):
-    user, _ = User.objects.get_or_create(username=f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.get_or_create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from delivery.models import Suppression
 from logs.models import EmailLog
-from templates_app.tests.test_admin import staff
 from tenants.models import Role
 from tests.factories import make_template
+from tests.staff import staff
 
 URL = "/admin/delivery/sendbatch/test-template/{}"
 HTMX = {"HX-Request": "true"}

@@ -6,7 +6,6 @@ import re
 from html import unescape
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.urls import reverse
 
@@ -14,24 +13,16 @@ from accounts.models import EmailAccount
 from domains import services
 from domains.models import DKIMKey, Domain
 from domains.tests.test_api import publish_all, with_account, with_message
-from tenants.models import Membership, Role
-from tests.staff import worked_off
+from tenants.models import Role
+from tests.staff import staff, worked_off
 
 LIST = "/admin/domains/domain/"
 NO_KEYS = {"dkim_keys-TOTAL_FORMS": "0", "dkim_keys-INITIAL_FORMS": "0"}
 
 
-def staff_of(tenant, role: str) -> Client:
-    user = User.objects.create_user(f"{tenant.slug}-{role}", password="x", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def admin(tenant) -> Client:
-    return staff_of(tenant, Role.ADMIN)
+    return staff(tenant, Role.ADMIN)
 
 
 @pytest.fixture
@@ -206,8 +197,8 @@ def test_new_keys_are_not_made_twice_while_they_wait(admin, domain, dns_server):
 
 
 def test_new_keys_are_for_admins_of_the_tenant(tenant, other_tenant, domain, dns_server):
-    assert new_keys(staff_of(tenant, Role.EDITOR), domain, dns_server).status_code == 403
-    new_keys(staff_of(other_tenant, Role.OWNER), domain, dns_server)
+    assert new_keys(staff(tenant, Role.EDITOR), domain, dns_server).status_code == 403
+    new_keys(staff(other_tenant, Role.OWNER), domain, dns_server)
     assert domain.dkim_keys.count() == 2
 
 
@@ -221,7 +212,7 @@ def test_a_check_needs_a_post(admin, domain, dns_server):
 
 def test_those_below_admin_read_only(tenant, domain, dns_server):
     for role in (Role.VIEWER, Role.EDITOR):
-        reader = staff_of(tenant, role)
+        reader = staff(tenant, role)
 
         checked = check(reader, domain, dns_server)
         changed = reader.post(one(domain), {"description": "x", **NO_KEYS})
@@ -236,7 +227,7 @@ def test_those_below_admin_read_only(tenant, domain, dns_server):
 
 
 def test_another_tenants_staff_sees_and_does_nothing(other_tenant, domain, dns_server):
-    stranger = staff_of(other_tenant, Role.OWNER)
+    stranger = staff(other_tenant, Role.OWNER)
 
     answers = [
         check(stranger, domain, dns_server),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
@@ -15,8 +14,7 @@ from inbox.tests.imap_server import ScriptedIMAP
 from inbox.tests.mails import a_bounce_of, a_mail, with_files
 from inbox.tests.reading import account_reading, read
 from logs.tests.builders import NOON, an_email
-from tenants.models import Membership
-from tests.staff import worked_off
+from tests.staff import staff, worked_off
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/inbox/inboundemail/"
@@ -26,14 +24,6 @@ PAYLOADS = [
     "</pre><svg/onload=alert(1)>",
     "<div x-data x-init=alert(1)>",
 ]
-
-
-def staff(tenant, role="viewer"):
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

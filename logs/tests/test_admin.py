@@ -14,8 +14,7 @@ from logs.models import Attachment, EmailEvent, EmailStatus
 from logs.models.content import attachment_storage
 from logs.tests.builders import NOON, an_email
 from tenants import background
-from tenants.models import Membership
-from tests.staff import JOB, worked_off
+from tests.staff import JOB, staff, worked_off
 
 LIST = "/admin/logs/emaillog/"
 PAYLOADS = [
@@ -25,14 +24,6 @@ PAYLOADS = [
     "<div x-data x-init=alert(1)>",
     "</pre></textarea><iframe src=javascript:alert(1)>",
 ]
-
-
-def staff(tenant, role):
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from logs import exporting
 from logs.exporting import start_export
 from logs.models import EmailLog
 from logs.tests.builders import NOON, an_account, an_email
-from logs.tests.test_admin import LIST, staff
+from logs.tests.test_admin import LIST
 from tenants import background
 from tenants.background import job_storage, output_paths
 from tenants.models import BackgroundJob, JobStatus
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EXPORT = f"{LIST}export/"

@@ -14,19 +14,11 @@ from logs import figures
 from logs.models import DailyFigures
 from logs.tests.builders import NOON, an_account
 from logs.tests.test_figures import LATER, a_sent_email
-from tenants.models import Membership
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/logs/dailyfigures/"
 MARCH = {"start_date": "2026-03-01", "end_date": "2026-03-31"}
-
-
-def staff(tenant, role="viewer"):
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

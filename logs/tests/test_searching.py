@@ -13,7 +13,8 @@ from logs import searching
 from logs.models import EmailLog
 from logs.searching import search
 from logs.tests.builders import NOON, an_email
-from logs.tests.test_admin import LIST, staff
+from logs.tests.test_admin import LIST
+from tests.staff import staff
 
 ROWS = 3_000
 

@@ -24,9 +24,9 @@ from logs import figures
 from logs.models import EmailLog, EmailStatus
 from logs.tests.builders import an_account, an_email
 from sendcraft_project.dashboard import change
-from templates_app.tests.test_admin import staff
 from tenants.models import Membership, Role
 from tests.servers.smtp_sink import SmtpSink
+from tests.staff import staff
 from webhooks import services
 from webhooks.models import WebhookEndpoint
 

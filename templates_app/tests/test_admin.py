@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -12,20 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from logs.models import EmailContent
 from templates_app import services
 from templates_app.models import EmailTemplate
-from tenants.models import Membership, Role
+from tenants.models import Role
 from tests.factories import make_account, make_domain, make_template
+from tests.staff import staff
 
 LIST = "/admin/templates_app/emailtemplate/"
 ADD = f"{LIST}add/"
 ANA = services.Author(user=None, name="ana")
-
-
-def staff(tenant, role: str) -> Client:
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

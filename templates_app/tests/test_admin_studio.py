@@ -9,9 +9,10 @@ from django.test import Client
 
 from templates_app import services
 from templates_app.models import EmailTemplate
-from templates_app.tests.test_admin import ADD, ANA, LIST, entered, form_errors, page, staff
+from templates_app.tests.test_admin import ADD, ANA, LIST, entered, form_errors, page
 from tenants.models import Role
 from tests.factories import make_template
+from tests.staff import staff
 
 IMAGE = '<img src="https://shop.example/a.png">'
 

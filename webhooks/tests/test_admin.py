@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tenants import background
-from tenants.models import Membership, Role
+from tenants.models import Role
 from tests.servers.receiver import ERROR, Receiver
-from tests.staff import worked_off
+from tests.staff import staff, worked_off
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.tests.telling import drain, endpoint_at, of, tell
 
@@ -21,14 +20,6 @@ ENDPOINTS = "/admin/webhooks/webhookendpoint/"
 DELIVERIES = "/admin/webhooks/webhookdelivery/"
 URL = "https://shop.example/hooks"
 BAD = '</pre><script>alert(1)</script><div x-data x-init="alert(1)">'
-
-
-def staff(tenant, role: str) -> Client:
-    user = User.objects.create_user(f"{role}-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
