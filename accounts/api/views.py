@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
@@ -47,7 +44,7 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
         examples=[examples.A_NEW_ACCOUNT, examples.AN_ACCOUNT],
     )
     def create(self, request: Request) -> Response:
-        account = services.create_account(tenant=self.tenant, fields=self._given())
+        account = services.create_account(tenant=self.tenant, fields=self.given())
         return self._answer(account, status=status.HTTP_201_CREATED)
 
     @extend_schema(
@@ -58,7 +55,7 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
     )
     def update(self, request: Request, id: int) -> Response:  # noqa: A002 the path's name
         account = self.get_object()
-        return self._answer(services.update_account(account, changes=self._given()))
+        return self._answer(services.update_account(account, changes=self.given()))
 
     @extend_schema(
         summary="Change some of an account's settings",
@@ -68,7 +65,7 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
     )
     def partial_update(self, request: Request, id: int) -> Response:  # noqa: A002
         account = self.get_object()
-        changes = self._given(partial=True)
+        changes = self.given(partial=True)
         return self._answer(services.update_account(account, changes=changes))
 
     @extend_schema(
@@ -119,12 +116,6 @@ class AccountViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[EmailAcco
         account = self.get_object()
         self.expect_no_fields()
         return account
-
-    def _given(self, *, partial: bool = False) -> Mapping[str, Any]:
-        serializer = self.get_serializer(data=self.request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
-        given: Mapping[str, Any] = serializer.validated_data
-        return given
 
     def _answer(self, account: EmailAccount, *, status: int = 200) -> Response:
         return Response(self.get_serializer(account).data, status=status)

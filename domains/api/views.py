@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
@@ -49,7 +46,7 @@ class DomainViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[Domain]):
         examples=[examples.A_NEW_DOMAIN, examples.A_DOMAIN],
     )
     def create(self, request: Request) -> Response:
-        domain = services.create_domain(tenant=self.tenant, **self._given())
+        domain = services.create_domain(tenant=self.tenant, **self.given())
         return self._answer(domain, status=status.HTTP_201_CREATED)
 
     @extend_schema(
@@ -59,7 +56,7 @@ class DomainViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[Domain]):
     )
     def update(self, request: Request, id: int) -> Response:  # noqa: A002 the path's name
         domain = self.get_object()
-        return self._answer(services.update_domain(domain, changes=self._given()))
+        return self._answer(services.update_domain(domain, changes=self.given()))
 
     @extend_schema(
         summary="Change some of a domain's settings",
@@ -68,7 +65,7 @@ class DomainViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[Domain]):
     )
     def partial_update(self, request: Request, id: int) -> Response:  # noqa: A002
         domain = self.get_object()
-        changes = self._given(partial=True)
+        changes = self.given(partial=True)
         return self._answer(services.update_domain(domain, changes=changes))
 
     @extend_schema(
@@ -93,12 +90,6 @@ class DomainViewSet(ListModelMixin, RetrieveModelMixin, TenantViewSet[Domain]):
         domain = self.get_object()
         self.expect_no_fields()
         return self._answer(services.verify_domain(domain))
-
-    def _given(self, *, partial: bool = False) -> Mapping[str, Any]:
-        serializer = self.get_serializer(data=self.request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
-        given: Mapping[str, Any] = serializer.validated_data
-        return given
 
     def _answer(self, domain: Domain, *, status: int = 200) -> Response:
         return Response(self.get_serializer(domain).data, status=status)

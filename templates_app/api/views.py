@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -80,7 +77,7 @@ class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSe
     )
     def create(self, request: Request) -> Response:
         template = services.create_template(
-            tenant=self.tenant, author=self.author, fields=self._given()
+            tenant=self.tenant, author=self.author, fields=self.given()
         )
         return self._answer(template, status=status.HTTP_201_CREATED)
 
@@ -135,15 +132,9 @@ class TemplateViewSet(OfTenant, ListModelMixin, RetrieveModelMixin, TenantViewSe
         )
         return Response(PreviewSerializer(preview).data)
 
-    def _given(self, *, partial: bool = False) -> Mapping[str, Any]:
-        serializer = self.get_serializer(data=self.request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
-        given: Mapping[str, Any] = serializer.validated_data
-        return given
-
     def _change(self, *, partial: bool = False) -> Response:
         template = self.get_object()
-        changes = self._given(partial=partial)
+        changes = self.given(partial=partial)
         changed = services.update_template(template, author=self.author, changes=changes)
         return self._answer(changed)
 

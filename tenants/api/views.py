@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from django.db import models, transaction
@@ -48,6 +48,13 @@ class TenantViewSet(TenantMixin, GenericViewSet[M], Generic[M]):
     filterset_class: Any = None
     search_fields: tuple[str, ...] = ()
     ordering_fields: tuple[str, ...] = ()
+
+    def given(self, *, partial: bool = False) -> Mapping[str, Any]:
+        """Return the body's fields, checked; ``partial``: those alone that it names."""
+        serializer = self.get_serializer(data=self.request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        fields: Mapping[str, Any] = serializer.validated_data
+        return fields
 
     def expect_no_fields(self) -> None:
         """Refuse what an action without fields was given: other types, no JSON, any field."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -89,7 +89,7 @@ class WebhookViewSet(
         examples=[examples.A_NEW_WEBHOOK, examples.A_MADE_WEBHOOK],
     )
     def create(self, request: Request) -> Response:
-        endpoint = services.create_endpoint(tenant=self.tenant, **self._given())
+        endpoint = services.create_endpoint(tenant=self.tenant, **self.given())
         return self._answer(endpoint, status=status.HTTP_201_CREATED, shows_secret=True)
 
     @extend_schema(
@@ -101,7 +101,7 @@ class WebhookViewSet(
     )
     def update(self, request: Request, id: str) -> Response:  # noqa: A002 the path's name
         endpoint = self.webhook()
-        return self._answer(services.update_endpoint(endpoint, changes=self._given()))
+        return self._answer(services.update_endpoint(endpoint, changes=self.given()))
 
     @extend_schema(
         summary="Change some of a webhook's settings",
@@ -111,7 +111,7 @@ class WebhookViewSet(
     )
     def partial_update(self, request: Request, id: str) -> Response:  # noqa: A002
         endpoint = self.webhook()
-        changes = self._given(partial=True)
+        changes = self.given(partial=True)
         return self._answer(services.update_endpoint(endpoint, changes=changes))
 
     @extend_schema(
@@ -155,12 +155,6 @@ class WebhookViewSet(
             return lambda: Answer(200, TriedSerializer(services.send_test(endpoint)).data)
 
         return self.answer_once_outside(prepare)
-
-    def _given(self, *, partial: bool = False) -> Mapping[str, Any]:
-        serializer = self.get_serializer(data=self.request.data, partial=partial)
-        serializer.is_valid(raise_exception=True)
-        given: Mapping[str, Any] = serializer.validated_data
-        return given
 
     def _answer(
         self, endpoint: WebhookEndpoint, *, status: int = 200, shows_secret: bool = False
