@@ -251,10 +251,12 @@ def _triaged(bench: Bench, made: Hub, model: FakeGoogle, *, name: str, note: str
 def console(bench: Bench) -> Iterator[Run]:
     """What the admin's pages take with a million messages; they may not ask more than with few."""
     for runtime in bench.runtimes:
-        few, many = pages.FEW, pages.MANY[runtime]
+        few, many, members = pages.FEW, pages.MANY[runtime], pages.MEMBERS[runtime]
         yield from pages.runs(
-            pages.seen(**bench.stocked(runtime, messages=few), times=1),
-            pages.seen(**bench.stocked(runtime, messages=many), times=pages.REQUESTS),
+            pages.seen(**bench.stocked(runtime, messages=few), times=1, members=members),
+            pages.seen(
+                **bench.stocked(runtime, messages=many), times=pages.REQUESTS, members=members
+            ),
             runtime=f"{many:,} messages, {runtime}",
         )
 
