@@ -27,6 +27,7 @@ EMAILS, TRIAGE = "/admin/logs/emaillog/", "/admin/ai_triage/triageresult/"
 FAR = "messages, page 2,000"
 PAGES = {
     "start page": "/admin/?tenant={tenant}",
+    "start page, what moves": "/admin/start/?tenant={tenant}",
     "messages": EMAILS,
     "messages, page 20": EMAILS + "?p=20",
     FAR: EMAILS + "?p=2000",
