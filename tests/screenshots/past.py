@@ -66,6 +66,15 @@ def shop() -> Tenant:
     return Tenant.objects.get(slug="demo")
 
 
+def span_of_play(at: datetime) -> timedelta:
+    """Return over how much of today what is played is spread."""
+    return min(5 * HOUR, (at - midnight(at)) * 0.9)
+
+
+def midnight(at: datetime) -> datetime:
+    return bounds(day_of(at, zone=shop().zone), zone=shop().zone)[0]
+
+
 # Before today
 
 
@@ -108,7 +117,7 @@ def moments(
     shares = [60, 30 if back % 7 == 2 else 4, 12]  # as the slugs are sorted; news once a week
     first, last = start + 7 * HOUR, end - 3 * HOUR
     if back == 0:
-        number, first, last = number * 2 // 3, start, at - 4 * MINUTE
+        number, first, last = number * 2 // 3, start, at - span_of_play(at) - MINUTE
     hours = sorted(chance.random() for _ in range(number))
     for hour in hours:
         yield chance.choices(templates, shares)[0], first + (last - first) * hour
@@ -154,10 +163,10 @@ def a_message(
 
 def write_usage() -> None:
     """What the accounts have sent today already; the suppliers' may send four more."""
-    midnight = bounds(day_of(timezone.now(), zone=shop().zone), zone=shop().zone)[0]
+    since = midnight(timezone.now())
     for address, used in ((SHOP, 584), (BUYERS, 196)):
         account = EmailAccount.objects.get(email_address=address)
-        AccountUsage.objects.create(account=account, day_since=midnight, day_used=used)
+        AccountUsage.objects.create(account=account, day_since=since, day_used=used)
 
 
 def write_sample() -> None:
@@ -268,8 +277,7 @@ def settle(begun: str) -> None:
     """Spread what was played since ``begun`` over the hours before now, under the real names."""
     at = timezone.now()
     played = EmailLog.objects.filter(queued_at__gte=datetime.fromisoformat(begun))
-    midnight = bounds(day_of(at, zone=shop().zone), zone=shop().zone)[0]
-    span = min(5 * HOUR, (at - midnight) * 0.9)
+    span = span_of_play(at)
     greylisted = list(played.filter(to_address=GONE).values_list("pk", flat=True))
     single = list(played.filter(batch_id=None).order_by("pk"))
     batch = list(played.exclude(batch_id=None).values_list("pk", flat=True))
