@@ -53,8 +53,12 @@ LIMITS = {
 
 
 def prepare() -> str:
-    """Make tenant, domain, verified RSA key and template; returns an API key."""
+    """Make tenant, domain, verified RSA key and template; returns an API key.
+
+    Nothing is tracked unless a measure asks for it: the peer does not track.
+    """
     tenant = create_tenant("bench", name="Bench")
+    track(on=False)
     domain = create_domain(tenant=tenant, name=DOMAIN)
     domain.dkim_keys.filter(algorithm=KeyAlgorithm.RSA).update(is_verified=True)
     content = {"subject": order.SUBJECT, "html_content": order.HTML, "text_content": order.TEXT}
@@ -80,6 +84,11 @@ def account(name: str, port: int, connections: int) -> int:
     made.save()
     hold(made.pk)
     return made.pk
+
+
+def track(*, on: bool) -> None:
+    """Let the mail that is filled from now on have its opens and clicks tracked, or not."""
+    Tenant.objects.filter(slug="bench").update(track_opens=on, track_clicks=on)
 
 
 def hold(pk: int) -> None:
@@ -222,7 +231,7 @@ def triage_offline(count: int) -> float:
 
 CALLS = (
     *(prepare, account, hold, release, fill, settled, grow, claim, status),
-    *(tracked, hits, triage_fill, triage_settled, triage_offline, stock),
+    *(track, tracked, hits, triage_fill, triage_settled, triage_offline, stock),
 )
 
 

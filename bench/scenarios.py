@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -85,6 +85,11 @@ def near(bench: Bench) -> Iterator[Run]:
     for runtime in bench.runtimes:
         with receiver() as sink:
             yield sendcraft(bench, runtime, sink, port=sink.port, connections=CONNECTIONS_NEAR)
+        with receiver() as sink:
+            bench.hub(runtime).call("track", on=True)
+            run = sendcraft(bench, runtime, sink, port=sink.port, connections=CONNECTIONS_NEAR)
+            bench.hub(runtime).call("track", on=False)
+            yield replace(run, party=f"{run.party}, opens and clicks tracked")
         for kind in ("late", "before"):
             with receiver() as sink:
                 yield peer(bench, runtime, sink, port=sink.port, threads=10, kind=kind)
