@@ -140,7 +140,7 @@ def newest_of(lanes: Sequence[int], *, rows: QuerySet[Any], first: int, last: in
 
     Each tenant's first ones are found by its index, then the first of them.
     """
-    columns = [name.removeprefix("-") for name in rows.query.order_by]
+    columns = [str(name).removeprefix("-") for name in rows.query.order_by]
     connection = connections[router.db_for_read(rows.model)]
     lane = rows.filter(tenant=ANY).values_list(*columns)[:last]
     sql, given = lane.query.get_compiler(connection=connection).as_sql()
