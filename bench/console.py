@@ -24,13 +24,14 @@ MANY = {"MariaDB": 1_000_000, "embedded": 100_000}
 MEMBERS = {"MariaDB": ("large", "small", "asleep", "superuser"), "embedded": ("large",)}
 WARM_UP, REQUESTS = 2, 8
 EMAILS, TRIAGE = "/admin/logs/emaillog/", "/admin/ai_triage/triageresult/"
-FAR = "messages, page 2,000"
+FAR = ("messages, page 20", "messages, page 2,000")
+"""With few messages they are empty, and ask less."""
 PAGES = {
     "start page": "/admin/?tenant={tenant}",
     "start page, what moves": "/admin/start/?tenant={tenant}",
     "messages": EMAILS,
     "messages, page 20": EMAILS + "?p=20",
-    FAR: EMAILS + "?p=2000",
+    "messages, page 2,000": EMAILS + "?p=2000",
     "messages by status": EMAILS + "?status__exact=bounced",
     "messages by account": EMAILS + "?account__id__exact={account}",
     "messages of a day": EMAILS + "?queued_at_from={day}&queued_at_to={day}",
@@ -106,7 +107,7 @@ def runs(few: Iterator[Page], many: Iterator[Page], *, runtime: str) -> Iterator
         notes = []
         if p95 > LIMIT_MS:
             notes.append(f"{TOO_SLOW} {LIMIT_MS} ms")
-        if page.queries > before[page.name, page.member] and page.name != FAR:  # empty at first
+        if page.queries > before[page.name, page.member] and page.name not in FAR:
             notes.append(f"{GROWS} {before[page.name, page.member]:.0f}")
         yield Run(f"console, {page.name}", f"{page.member}, {runtime}", figures, "; ".join(notes))
 
