@@ -255,8 +255,8 @@ def test_a_passed_test_takes_the_place_of_a_failed_one(admin, account):
         given = {"smtp_server": server.host, "smtp_port": server.port, "use_tls": False}
         services.update_account(account, changes=given)
         server.on("AUTH", "535 5.7.8 no")
-        run(admin, "test_connection", account)
-        run(admin, "test_connection", account)
+        switch(admin, "test_connection", account)
+        switch(admin, "test_connection", account)
 
     page = admin.get(change_page(account)).content.decode()
 
