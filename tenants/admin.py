@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -174,6 +175,11 @@ class InvitationAdmin(TenantAdmin):
             at=timezone.now(),
         )
         obj.pk = made.pk
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        """Go back to the list, which Django leaves to who may change its rows."""
+        super().response_delete(request, obj_display, obj_id)
+        return redirect("admin:tenants_invitation_changelist")
 
     @admin.action(description=_("Send the chosen invitations again"), permissions=["owner"])
     def send_again(self, request: HttpRequest, rows: QuerySet[Invitation]) -> None:

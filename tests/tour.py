@@ -34,7 +34,7 @@ POSTS = {
     "ai_triage_triageresult_inbox_look", "ai_triage_triageresult_inbox_undo",
     "ai_triage_experiment_end", "logs_emaillog_retry", "logs_emaillog_cancel",
     "webhooks_webhookdelivery_redeliver", "webhooks_webhookendpoint_test",
-    "webhooks_webhookendpoint_rotate",
+    "webhooks_webhookendpoint_rotate", "webhooks_webhookendpoint_resend",
 }  # fmt: skip
 PARTS = {
     "search", "autocomplete", "jsi18n", "tenants_backgroundjob_progress",

@@ -28,7 +28,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from common.errors import Conflict, Refused
 from common.keyring import SecretUnreadable
 from common.network import default_policy
-from tenants.admin_base import LongList, OneTenantForm, TenantAdmin, roles_in
+from tenants.admin_base import LongList, OneTenantForm, TenantAdmin, roles_in, user_of
 from tenants.admin_each import start_for_each
 from tenants.models import Role
 from webhooks import many, rules, services
@@ -165,6 +165,7 @@ class WebhookEndpointAdmin(TenantAdmin):
         return [
             path("<int:pk>/test", view(self.test_view), name="webhooks_webhookendpoint_test"),
             path("<int:pk>/rotate", view(self.rotate_view), name="webhooks_webhookendpoint_rotate"),
+            path("<int:pk>/resend", view(self.resend_view), name="webhooks_webhookendpoint_resend"),
             *inherited,
         ]
 
@@ -173,6 +174,8 @@ class WebhookEndpointAdmin(TenantAdmin):
     ) -> HttpResponse:
         endpoint: WebhookEndpoint | None = kwargs.get("obj")
         context["may_act"] = endpoint and self.has_admin_permission(request, endpoint)
+        may_send = endpoint and self.has_editor_permission(request, endpoint)
+        context["may_resend"] = may_send and self._has_failed(endpoint)
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
 
@@ -191,6 +194,19 @@ class WebhookEndpointAdmin(TenantAdmin):
             self.message_user(request, error.detail, messages.ERROR)
             return redirect("admin:webhooks_webhookendpoint_changelist")
         return self._show_secret(request, rotated)
+
+    @method_decorator(require_POST)
+    def resend_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Send all that failed again, as a job."""
+        endpoint: WebhookEndpoint = self.row_or_404(request, pk)
+        if not self.has_editor_permission(request, endpoint):
+            raise PermissionDenied
+        job = many.start_redelivery(endpoint, created_by=user_of(request))
+        return redirect("admin:tenants_backgroundjob_change", job.pk)
+
+    def _has_failed(self, endpoint: WebhookEndpoint) -> bool:
+        failed = endpoint.deliveries.filter(status=DeliveryStatus.FAILED)
+        return endpoint.is_active and failed.exists()
 
     def _own(self, request: HttpRequest, pk: int) -> WebhookEndpoint:
         endpoint: WebhookEndpoint | None = self.get_object(request, str(pk))

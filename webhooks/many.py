@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import Refused, SendCraftError
 from tenants.background import register
 from tenants.each import ForEach
 from tenants.models import BackgroundJob
+from tenants.services import start_job
 from webhooks import services
-from webhooks.models import WebhookDelivery, WebhookEndpoint
+from webhooks.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
 
 REDELIVERY, TEST = "webhooks.redeliver", "webhooks.test"
 NOT_TAKEN = "not_taken"
+
+
+def start_redelivery(endpoint: WebhookEndpoint, *, created_by: User | None) -> BackgroundJob:
+    """Send again all that the endpoint failed to take."""
+    params = {"endpoint": endpoint.pk}
+    return start_job(REDELIVERY, tenant=endpoint.tenant, created_by=created_by, params=params)
+
+
+def _deliveries(job: BackgroundJob) -> QuerySet[WebhookDelivery]:
+    rows = WebhookDelivery.objects.for_tenant(job.tenant).select_related("endpoint")
+    if "endpoint" in job.params:
+        rows = rows.filter(endpoint=job.params["endpoint"], status=DeliveryStatus.FAILED)
+    return rows
 
 
 def redeliver(delivery: WebhookDelivery, _job: BackgroundJob) -> None:
@@ -33,7 +49,7 @@ register(
     REDELIVERY,
     ForEach(
         label=_("Sending to webhooks again"),
-        rows=lambda job: WebhookDelivery.objects.for_tenant(job.tenant).select_related("endpoint"),
+        rows=_deliveries,
         verb=redeliver,
         done=_("On their way"),
         words={"inactive": _("Its webhook is off.")},

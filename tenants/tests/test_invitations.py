@@ -92,7 +92,8 @@ def test_a_link_that_is_not_open_lets_nobody_in(client, tenant, how):
     elif how == "old":
         Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     elif how == "withdrawn":
-        client.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
+        answer = client.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
+        assert answer["Location"] == LIST
     else:
         client.post(LIST, {"action": "send_again", "_selected_action": [row.pk]})
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tenants import background
-from tenants.models import Role
+from tenants.models import BackgroundJob, Role
 from tests.servers.receiver import ERROR, Receiver
 from tests.staff import staff, worked_off
 from webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -232,6 +232,35 @@ def test_many_deliveries_are_sent_again_as_a_job(editor, tenant):
 
     assert job.result == {"done": 2, "refused": 0}
     assert [of(row).status for row in (first, second, left)] == ["pending", "pending", "failed"]
+
+
+def test_all_that_a_webhook_failed_to_take_is_sent_again_from_its_page(editor, tenant):
+    endpoint = endpoint_at(URL, tenant=tenant)
+    endpoint_at("https://other.example/hook", tenant=tenant)
+    tell(tenant, 2)
+    assert page(endpoint, "resend") not in editor.get(page(endpoint)).content.decode()
+    WebhookDelivery.objects.update(status="failed")
+    WebhookDelivery.objects.filter(endpoint=endpoint).latest("pk").delete()
+    assert f'action="{page(endpoint, "resend")}"' in editor.get(page(endpoint)).content.decode()
+
+    job = worked_off(editor.post(page(endpoint, "resend")))
+
+    assert job.result == {"done": 1, "refused": 0}
+    rows = WebhookDelivery.objects.order_by("pk").values_list("endpoint", "status")
+    assert {pk: status for pk, status in rows if pk == endpoint.pk} == {endpoint.pk: "pending"}
+    assert {status for pk, status in rows if pk != endpoint.pk} == {"failed"}
+
+
+def test_who_may_not_send_a_webhooks_failures_again_is_refused(tenant, stranger):
+    endpoint = endpoint_at(URL, tenant=tenant)
+    tell(tenant)
+    WebhookDelivery.objects.update(status="failed")
+    viewer = staff(tenant, Role.VIEWER)
+
+    assert page(endpoint, "resend") not in viewer.get(page(endpoint)).content.decode()
+    assert viewer.post(page(endpoint, "resend")).status_code == 403
+    assert stranger.post(page(endpoint, "resend")).status_code == 404
+    assert not BackgroundJob.objects.exists()
 
 
 def test_chosen_webhooks_are_tested_as_a_job_that_tells_each_failure(keeper, tenant):
