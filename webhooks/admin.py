@@ -174,8 +174,8 @@ class WebhookEndpointAdmin(TenantAdmin):
     ) -> HttpResponse:
         endpoint: WebhookEndpoint | None = kwargs.get("obj")
         context["may_act"] = endpoint and self.has_admin_permission(request, endpoint)
-        may_send = endpoint and self.has_editor_permission(request, endpoint)
-        context["may_resend"] = may_send and self._has_failed(endpoint)
+        may_send = self.has_editor_permission(request, endpoint)
+        context["may_resend"] = endpoint and may_send and self._has_failed(endpoint)
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
 
