@@ -306,7 +306,6 @@ def test_a_prompt_leads_to_the_try_out_of_each_version_and_names_the_trial(
     trial = trials.start(tenant, name="Kind?", a=version, b=later, share_b=30, author="ana")
 
     page = client.get(address)
-    active = client.get(f"/admin/ai_triage/prompt/{default.pk}/change/")
     own = client.get(f"/admin/ai_triage/promptversion/{later.pk}/change/")
 
     for one in (version, later):
@@ -315,7 +314,16 @@ def test_a_prompt_leads_to_the_try_out_of_each_version_and_names_the_trial(
     assert "A is curt@1, B is curt@2" in words(own)
     assert f'href="/admin/ai_triage/experiment/{trial.pk}/change/"' in page.content.decode()
     assert "A is curt@1, B is curt@2, which judges 30 % of the senders." in words(page)
-    assert "It judges the mail of its tenant once the trial is over." in words(active)
+
+
+def test_an_active_prompt_says_that_a_trial_judges_in_its_place(editor, tenant, default, version):
+    address = f"/admin/ai_triage/prompt/{default.pk}/change/"
+    assert "It judges the mail of its tenant." in words(editor.get(address))
+
+    trials.start(tenant, name="t", a=default.in_use, b=version, share_b=50, author="ana")
+
+    text = words(editor.get(address))
+    assert "It judges the mail of its tenant once the trial is over." in text
 
 
 def test_the_page_costs_as_many_queries_however_many_mails(editor, tenant, version, mail):
