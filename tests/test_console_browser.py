@@ -372,6 +372,10 @@ def test_no_message_runs_or_loads_anything_in_the_admin(shop, page, canary):
 
 def test_the_start_page_refreshes_what_moves_and_leaves_the_reader_where_he_is(shop, page):
     """Kept: the focus, where one reads, the chart; an ended session nests no form to sign in."""
+    message = {"from_account": "orders@shop.test", "to_address": "eva@example.com"}
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    message |= {"subject": "x", "text": "x", "send_at": tomorrow}
+    shop.made("/emails/send", message, status=202)  # so that there is a queue
     page.clock.install()
     page.goto(f"{shop.url}/admin/")
     title = page.locator("#start-queues")
@@ -380,9 +384,6 @@ def test_the_start_page_refreshes_what_moves_and_leaves_the_reader_where_he_is(s
     page.locator("[id^=start-queue-]").first.focus()
     focused = page.evaluate("document.activeElement.id")
     place = page.evaluate("scrollY")
-    message = {"from_account": "orders@shop.test", "to_address": "eva@example.com"}
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    message |= {"subject": "x", "text": "x", "scheduled_at": tomorrow}
     shop.made("/emails/send", message, status=202)
 
     with page.expect_response("**/admin/start/**"):
