@@ -57,6 +57,10 @@ THEME_TEXTS = (
     _("Value"),
     _("View"),
     _("Welcome back to"),
+    _(
+        "Whether the user will be able to authenticate using a password or not. If disabled, they "
+        "may still be able to authenticate using other backends, such as Single Sign-On or LDAP."
+    ),
     _("You have been successfully logged out from the administration"),
 )
 

@@ -22,7 +22,7 @@ from tests.servers.smtp_sink import SmtpSink
 from tests.servers.waiting import until
 from tests.tour import KEPT, LANGUAGES, NO_PAGES, Places, Tour, pages, routes
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]  # it opens every page
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]  # it opens every page
 
 GUARDED, SECRET = "guarded", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 """Somebody with a second factor, and what the authenticator knows."""
@@ -86,12 +86,16 @@ mail.add_alternative(bad, subtype="html")
 taken = dict(mail_from="<script>alert(1)</script>", recipients=[bad[:100]], raw=bytes(mail))
 storage.keep(server.CaughtMail(received_at=now, **taken))
 verify_domain(Domain.objects.get())
-EmailAccount.objects.update(reads_mail=True, imap_server="127.0.0.1", imap_port=1)
-said = dict(error=bad[:500])
+EmailAccount.objects.update(
+    reads_mail=True, imap_server="127.0.0.1", imap_port=1, paused_at=now, paused_reason=bad[:500],
+    paused_by_hand=True,
+)
+said = dict(error=bad[:500], next_read_at=now + timedelta(days=9))
 Mailbox.objects.update_or_create(account=EmailAccount.objects.first(), defaults=said)
 staff = User.objects.get(username={user!r})
 guarded = User.objects.create_superuser({guarded!r}, "guarded@example.com", {password!r})
 User.objects.filter(pk=guarded.pk).update(first_name=bad[:150], last_name=bad[:150])
+idle = User.objects.create_user("idle", "idle@example.com", is_staff=True)
 TOTP.activate(guarded, {secret!r})
 RecoveryCodes.activate(guarded)
 Membership.objects.create(tenant=tenant, user=guarded, role="owner")
@@ -130,8 +134,8 @@ print(json.dumps(dict(
     join=dict(token=link_of(invitation).rpartition("/")[2]),
     unsubscribe=dict(token=unsubscribe_url(EmailLog.objects.first().tracking_id).rpartition("/")[2]),
     password_reset_confirm=dict(
-        uidb64=urlsafe_base64_encode(force_bytes(staff.pk)),
-        token=default_token_generator.make_token(staff),
+        uidb64=urlsafe_base64_encode(force_bytes(idle.pk)),
+        token=default_token_generator.make_token(idle),
     ),
 )))
 """
@@ -225,6 +229,8 @@ def fill(shop: Installation, *, sink: SmtpSink, payloads: list[str]) -> dict:
     printed = shop.manage(
         "shell", "--verbosity", "0", "-c", SPOILT.format(bad=everything[:1000], **names)
     )
+    waiting = {"to_address": "ana@example.com", "subject": payloads[0], "html": everything}
+    shop.made("/emails/send", message | waiting, status=202)
     return json.loads(printed.splitlines()[-1])
 
 
