@@ -20,7 +20,7 @@ from common.ids import uuid7
 from delivery.models import SendBatch, Suppression
 from inbox import services
 from inbox.tests.mails import a_mail
-from logs.models import EmailEvent, EmailLog, EmailTag
+from logs.models import EmailEvent, EmailTag
 from logs.tests.builders import an_account, an_email
 from templates_app.tests.test_admin import staff
 from tenants.models import Role
@@ -52,12 +52,8 @@ PAGES = [
     "/admin/auditlog/logentry/",
     "/admin/tenants/backgroundjob/",
 ]
-MANY = (EmailLog, Suppression, WebhookDelivery, TriageResult, LogEntry, SendBatch)
+MANY = (Suppression, WebhookDelivery, TriageResult, LogEntry, SendBatch)
 LISTS = [
-    EMAILS,
-    f"{EMAILS}?status__exact=sent",
-    f"{EMAILS}?status__exact=cancelled",
-    f"{EMAILS}?queued_at_from=2026-03-01&queued_at_to=2026-03-02",
     "/admin/delivery/sendbatch/",
     "/admin/delivery/suppression/",
     "/admin/webhooks/webhookdelivery/",
@@ -65,6 +61,7 @@ LISTS = [
     f"{TRIAGE}?state=all",
     "/admin/auditlog/logentry/",
 ]
+"""Those of messages are explained in ``logs/tests/test_searching.py``."""
 GROWING = (
     *("logs_emaillog", "logs_emailevent", "logs_emailtag", "delivery_suppression"),
     *("delivery_sendbatch", "webhooks_webhookdelivery", "inbox_inboundemail"),
@@ -153,7 +150,7 @@ def test_no_list_reads_many_rows_to_show_few(tenant, other_tenant, admin_client)
         endpoint_at(f"https://hooks.{one.slug}.example/", tenant=one)
         grow(one, 1)
     for model in MANY:
-        multiply(model, 1_500)
+        multiply(model, 3_000)
     TriageResult.objects.update(reviewed_at=timezone.now())  # what waits has a count of its own
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE TABLE {', '.join(model._meta.db_table for model in MANY)}")
@@ -163,7 +160,7 @@ def test_no_list_reads_many_rows_to_show_few(tenant, other_tenant, admin_client)
     for page in LISTS:
         for name, person in people.items():
             person.get(page)
-            assert rows_read(person, page) < 1_000, (page, name)
+            assert rows_read(person, page) < 2_000, (page, name)
 
 
 def multiply(model, count: int) -> None:
