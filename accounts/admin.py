@@ -24,7 +24,7 @@ from accounts.last_try import LastTry
 from accounts.models import EmailAccount
 from accounts.presets import PRESETS
 from common.errors import Conflict, Refused, RefusedTogether
-from common.smtp import ProbeResult, Stage
+from common.smtp import ProbeResult, Stage, in_words
 from tenants.admin_base import OneTenantForm, TenantAdmin
 from tenants.admin_each import start_for_each
 from tenants.models import Role
@@ -66,6 +66,7 @@ def shown_try(last: LastTry, *, account: EmailAccount) -> dict[str, Any]:
     arrows = {"C": ">", "S": "<"}
     return {
         "last": last,
+        "detail": in_words(last.result.detail),
         "stages": list(stages_of(last.result, account=account)),
         "dialogue": [f"{arrows[who]} {line}" for who, line in last.result.dialogue],
     }
@@ -135,7 +136,7 @@ class AccountAdmin(TenantAdmin):
         "server",
         "is_active",
         "is_default_account",
-        "paused_reason",
+        "because",
         "last_used",
         "limits",
     ]
@@ -144,7 +145,7 @@ class AccountAdmin(TenantAdmin):
     search_fields = ["email_address", "display_name", "smtp_server"]
     ordering = ["email_address"]
     autocomplete_fields = ["domain", "fallback_account"]
-    readonly_fields = ["is_active", "is_default_account", "paused_reason", "paused_at", "last_used"]
+    readonly_fields = ["is_active", "is_default_account", "because", "paused_at", "last_used"]
     actions = ["test_connection", "activate", "deactivate", "pause", "resume", "make_default"]
     change_form_outer_before_template = "admin/accounts/emailaccount/connection.html"
 
@@ -160,7 +161,7 @@ class AccountAdmin(TenantAdmin):
                 "fields": [
                     "is_active",
                     "is_default_account",
-                    "paused_reason",
+                    "because",
                     "paused_at",
                     "last_used",
                 ]
@@ -226,6 +227,10 @@ class AccountAdmin(TenantAdmin):
         return [*self.readonly_fields, *(rules.FIXED if obj is not None else ())]
 
     # Columns
+
+    @admin.display(description=_("paused because"), ordering="paused_reason")
+    def because(self, account: EmailAccount) -> str:
+        return account.paused_because
 
     @admin.display(description=_("server"), ordering="smtp_server")
     def server(self, account: EmailAccount) -> str:
@@ -366,7 +371,7 @@ class AccountAdmin(TenantAdmin):
 
     def _test(self, request: HttpRequest, account: EmailAccount) -> None:
         result = services.test_and_resume(account)
-        said = {"account": account, "stage": result.stage.value, "detail": result.detail}
+        said = {"account": account, "stage": result.stage.value, "detail": in_words(result.detail)}
         if result.ok:
             self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
         else:

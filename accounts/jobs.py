@@ -58,6 +58,6 @@ def _text(account: EmailAccount) -> str:
         "connection; sending goes on after a passed test:\n%(page)s\n"
     ) % {
         "account": account.email_address,
-        "reason": account.paused_reason,
+        "reason": account.paused_because,
         "page": settings.PUBLIC_URL + page,
     }

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from common.fields import Secret
+from common.smtp.words import in_words
 from domains.models import Domain
 from tenants.models import Tenant
 
@@ -151,6 +152,11 @@ class EmailAccount(models.Model):
         if EmailAccount.objects.filter(pk=self.pk, paused_at=None).update(**values):
             for name, value in values.items():
                 setattr(self, name, value)
+
+    @property
+    def paused_because(self) -> str:
+        """The reason in the reader's language."""
+        return in_words(self.paused_reason)
 
     def resume(self) -> None:
         self.paused_reason, self.paused_at, self.paused_by_hand = "", None, False

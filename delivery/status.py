@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import EmailAccount
+from common.smtp import in_words
 from delivery import backoff, limits
 from delivery.limits import Window
 from delivery.tallies import FAR, Count, Reach, tally
@@ -112,7 +113,7 @@ def why_waiting(account: EmailAccount, *, at: datetime) -> str:
     text = LIMITS[wait.window] % {"limit": wait.limit, "until": _shown(wait.until, account)}
     usage = limits.usage_of(account)
     if wait.is_daily and account.fallback_account_id and usage and usage.fallback_refusal:
-        refusal = {"reason": usage.fallback_refusal}
+        refusal = {"reason": in_words(usage.fallback_refusal)}
         text += " " + _("The fallback's server refused it: %(reason)s") % refusal
     return text
 
@@ -124,7 +125,7 @@ def _shown(at: datetime, account: EmailAccount) -> str:
 def why_held(account: EmailAccount) -> str:
     """Return why no live message of the account may even ask for permits, empty where it may."""
     if account.paused_at is not None:
-        return _("paused: %(reason)s") % {"reason": account.paused_reason}
+        return _("paused: %(reason)s") % {"reason": account.paused_because}
     if not account.is_active:
         return _("account inactive")
     if not account.domain.is_active:

@@ -86,7 +86,7 @@ def failing_mailboxes(tenants: Sequence[Tenant]) -> list[Mailbox]:
 
 
 def _paused(account: EmailAccount, *, roles: Mapping[int, Role]) -> Trouble:
-    text = _("Paused: its mail waits. %(reason)s") % {"reason": account.paused_reason}
+    text = _("Paused: its mail waits. %(reason)s") % {"reason": account.paused_because}
     if account.paused_by_hand:
         return _of_account(account, text, verb=_("Resume"), action="resume", roles=roles)
     # A passed test ends a pause that the server's refusals began.

@@ -250,6 +250,29 @@ def test_a_failed_tests_dialogue_is_still_there_later_and_for_colleagues(admin, 
     assert "AUTH PLAIN" not in admin.get(change_page(account)).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("pt", "ou a palavra-passe: 535 5.7.8"), ("pt-br", "ou a senha: 535 5.7.8")],
+)
+def test_a_refusal_is_told_in_the_readers_language(admin, account, language, words):
+    error = "The server refused the user name or the password: 535 5.7.8"
+    EmailAccount.objects.update(paused_at=timezone.now(), paused_reason=error)
+    with ScriptedServer(users={"orders": PASSWORD}) as server:
+        given = {"smtp_server": server.host, "smtp_port": server.port, "use_tls": False}
+        services.update_account(account, changes=given)
+        server.on("AUTH", "535 5.7.8 no")
+        url = f"{LIST}{account.pk}/switch/test_connection"
+        tested = admin.post(url, headers={"HX-Request": "true", "Accept-Language": language})
+
+    for answer in (
+        tested,
+        admin.get(change_page(account), headers={"Accept-Language": language}),
+        admin.get(LIST, headers={"Accept-Language": language}),
+    ):
+        assert words in answer.content.decode()
+        assert "The server refused" not in answer.content.decode()
+
+
 def test_a_passed_test_takes_the_place_of_a_failed_one(admin, account):
     with ScriptedServer(users={"orders": PASSWORD}) as server:
         given = {"smtp_server": server.host, "smtp_port": server.port, "use_tls": False}

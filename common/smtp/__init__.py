@@ -6,6 +6,7 @@ from common.smtp.opening import SMTPServer, Timeouts, open_session
 from common.smtp.probe import ProbeResult, probe
 from common.smtp.reply import Reply
 from common.smtp.session import Outcome, Phase, Receipt, SMTPSession
+from common.smtp.words import in_words
 
 __all__ = [
     "AccountError",
@@ -20,6 +21,7 @@ __all__ = [
     "SMTPSession",
     "Stage",
     "Timeouts",
+    "in_words",
     "open_session",
     "probe",
 ]

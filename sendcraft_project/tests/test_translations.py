@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import unfold
 from django.conf import settings
+from django.contrib import auth
 from django.urls import reverse
 
 from sendcraft_project.theme_texts import THEME_TEXTS
@@ -97,9 +98,10 @@ def test_the_catalogue_has_every_text_of_the_code_and_no_other(renewed, language
     assert kept.keys() == compiled(tmp_path / "django.mo").keys(), "run `make messages`"
 
 
-def test_the_texts_kept_for_the_theme_are_still_its_own():
-    theme = Path(unfold.__file__).parent
-    sources = "".join(file.read_text() for file in theme.rglob("*") if file.suffix in SOURCES)
+def test_the_texts_kept_for_other_packages_are_still_theirs():
+    folders = [Path(package.__file__).parent for package in (unfold, auth)]
+    files = [file for folder in folders for file in folder.rglob("*") if file.suffix in SOURCES]
+    sources = "".join(file.read_text() for file in files)
     joined = re.sub(r"""["']\s*\n\s*["']""", "", sources)
 
     gone = [text for text in THEME_TEXTS if text not in joined]
