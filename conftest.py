@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from django.db.models.signals import post_migrate
 from rest_framework.test import APIClient
 
 from tenants.models import APIKey, Tenant
@@ -12,6 +13,10 @@ from tests.factories import make_account, make_domain, make_template
 from tests.faults.form import IS_LONG
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+# Roles say who may do what here; Django's permissions would be stored anew, for nobody, after each
+# of the hundreds of tests that commit.
+post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
