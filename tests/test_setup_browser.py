@@ -144,9 +144,9 @@ def test_somebody_signs_in_with_a_code_and_once_with_each_recovery_code(shop, pa
     picture(page, "second-factor-codes")
     recovery = page.locator("textarea").input_value().split()[0]
 
-    for code in (code_of(secret), recovery):
+    for code in ("", recovery):
         give_password(page, shop)
-        page.fill("input[name=code]", code)
+        page.fill("input[name=code]", code or code_of(secret))
         page.press("input[name=code]", "Enter")
         page.wait_for_url(f"{shop.url}/admin/")
     give_password(page, shop)

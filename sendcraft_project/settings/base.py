@@ -248,6 +248,7 @@ ACCOUNT_RATE_LIMITS = {
 MFA_ADAPTER = "sendcraft_project.signin.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "SendCraft"
+MFA_TOTP_TOLERANCE = 1  # the code before and the one after count, too (RFC 6238 section 5.2)
 AUDITLOG_MASK_CALLABLE = "sendcraft_project.audit.mask"
 AUDITLOG_CID_HEADER = "x-request-id"
 

@@ -26,8 +26,9 @@ def staff(django_user_model):
     return django_user_model.objects.create_superuser("ana", "ana@example.com", PASSWORD)
 
 
-def code_now() -> str:
-    return format_hotp_value(hotp_value(SECRET, int(time.time()) // 30))
+def code_now(*, ago: int = 0) -> str:
+    """What an authenticator shows, or showed ``ago`` seconds before."""
+    return format_hotp_value(hotp_value(SECRET, int(time.time() - ago) // 30))
 
 
 def sign_in(client: Client, name: str = "ana", password: str = PASSWORD, **kwargs):
@@ -108,6 +109,16 @@ def test_with_a_second_factor_the_password_alone_opens_nothing(client, staff):
     done = client.post(answer["Location"], {"code": code_now()})
     assert done["Location"] == "/admin/logs/emaillog/"
     assert is_in(client)
+
+
+@pytest.mark.parametrize(("ago", "opens"), [(30, True), (90, False)])
+def test_a_code_that_has_just_ended_still_opens(client, staff, ago, opens):
+    TOTP.activate(staff, SECRET)
+    sign_in(client)
+
+    client.post("/admin/second-factor/authenticate/", {"code": code_now(ago=ago)})
+
+    assert is_in(client) is opens
 
 
 def test_a_recovery_code_opens_once(client, staff):
