@@ -19,12 +19,16 @@ pytest_plugins = ["tests.servers.fixtures"]
 post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
+LONGEST = "tests/test_console_browser.py"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to another run of the suite."""
+    """Leave out what belongs to another run of the suite, and begin with the longest module."""
     left = [item for item in items if is_elsewhere(item) or is_unpaid(item)]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 def is_elsewhere(item: pytest.Item) -> bool:
