@@ -50,25 +50,16 @@ def _named(email: EmailLog, _error: SendCraftError) -> str:
     return str(email.tracking_id)  # an address would outlive its erasure
 
 
-register(
-    RETRY,
-    ForEach(
-        label=_("Sending of messages"),
+for name, label, transition, done in (
+    (RETRY, _("Sending of messages"), transitions.retry, _("On their way")),
+    (CANCEL, _("Cancelling of messages"), transitions.cancel, _("Cancelled")),
+):
+    kind = ForEach(
+        label=label,
         rows=_messages,
-        verb=_each(transitions.retry),
-        done=_("On their way"),
+        verb=_each(transition),
+        done=done,
         words=WORDS,
         named=_named,
-    ).kind(),
-)
-register(
-    CANCEL,
-    ForEach(
-        label=_("Cancelling of messages"),
-        rows=_messages,
-        verb=_each(transitions.cancel),
-        done=_("Cancelled"),
-        words=WORDS,
-        named=_named,
-    ).kind(),
-)
+    ).kind()
+    register(name, kind)
