@@ -25,6 +25,7 @@ from common.errors import Refused
 from tenants.admin_base import TenantAdmin
 from tenants.roles import LEAST_ROLE, Verb
 
+FOLDER = "admin/ai_triage/promptversion"
 SHOWN_BODY = 20_000
 NAMES: dict[str, Any] = {**dict(DECISIONS), **dict(EMAIL_TYPES), **dict(URGENCIES)}
 
@@ -100,9 +101,6 @@ class TryoutPages(TenantAdmin):
         rows = tryouts.past_mails(version.prompt.tenant)
         related = ("tenant", "inbound", "prompt__prompt")
         return get_object_or_404(rows.select_related(*related), pk=wanted)
-
-
-FOLDER = "admin/ai_triage/promptversion"
 
 
 def asked(version: PromptVersion, mail: TriageResult, *, by: str) -> dict[str, Any]:
