@@ -124,7 +124,8 @@ def web_server(*, port: int, env: Mapping[str, str], workers: int = 1) -> Iterat
     """Serve the product with gunicorn on loopback until the block ends."""
     command = [sys.executable, "-m", "gunicorn", "sendcraft_project.wsgi:application"]
     command += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
-    command += ["--worker-class", "gthread", "--threads", "8"]  # as in the product
+    # As in the product. A short keep-alive would close a client's connection as it asks again.
+    command += ["--worker-class", "gthread", "--threads", "8", "--keep-alive", "75"]
     with running(command, env=env, ready=lambda _: answers(port)) as process:
         yield process
 
