@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,8 +32,9 @@ from sendcraft_project import retention
 from tenants.models import Membership
 
 pytestmark = pytest.mark.django_db
-DELIVERY = "/api/v1/analytics/delivery?start_date=2026-01-01&end_date=2026-12-31&group_by=day"
-SUMMARY = "/api/v1/analytics/summary?start_date=2026-01-01&end_date=2026-12-31"
+PERIOD = f"start_date=2026-01-01&end_date={date.today() + timedelta(days=1)}"
+DELIVERY = f"/api/v1/analytics/delivery?{PERIOD}&group_by=day"
+SUMMARY = f"/api/v1/analytics/summary?{PERIOD}"
 
 
 @pytest.fixture

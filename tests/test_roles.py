@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
@@ -34,7 +35,7 @@ from templates_app import services as templates
 from templates_app.services import Author
 from tenants import background, invitations
 from tenants.models import APIKey, Membership, Tenant
-from tests.crawling import Offers, crawl, sent
+from tests.crawling import START, Offers, crawl, sent
 from tests.factories import make_account, make_template
 from tests.staff import staff
 from webhooks.models import WebhookDelivery
@@ -101,6 +102,7 @@ def shop(django_db_setup, django_db_blocker) -> Iterator[Tenant]:
             fill(tenant)
         for tenant in tenants:
             start_export(tenant=tenant, created_by=None, filters={})  # waits
+        LogEntry.objects.update(actor=User.objects.get(username="colleague-shop"))
         yield tenants[0]
         transaction.set_rollback(True)
 
@@ -119,12 +121,15 @@ def member(shop: Tenant, role: str) -> Client:
 
 @pytest.fixture(scope="module")
 def offered(shop) -> Callable[[str], tuple[Client, Offers]]:
-    """Returns a person's browser and what that person finds, looked for once."""
+    """Returns a person's browser and what that person finds, looked for once.
+
+    All are signed in ahead of the tests, each of which takes back what it wrote.
+    """
+    people = {role: member(shop, role) for role in [*ROLES, ELSEWHERE]}
 
     @cache
     def look(role: str) -> tuple[Client, Offers]:
-        client = member(shop, role)
-        return client, crawl(client)
+        return people[role], crawl(people[role])
 
     return look
 
@@ -147,6 +152,7 @@ def test_every_link_and_button_that_a_page_offers_works(offered, role):
 def test_what_only_a_higher_role_is_offered_is_refused(offered, role):
     client, offers = offered(role)
     above = offered("owner")[1].forms
+    assert client.get(START).status_code == 200  # signed in
 
     done = [
         f"{key} {answer}"
