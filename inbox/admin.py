@@ -18,6 +18,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from common.outside_html import outside_page
+from common.smtp import in_words
 from inbox import many, services
 from inbox.kinds import Kind
 from inbox.models import TEXTS, InboundEmail, Mailbox
@@ -195,13 +196,13 @@ class MailboxAdmin(TenantAdmin):
 
     tenant_path = "account__domain__tenant"
     change_role = None
-    list_display = ["account", "server", "folder", "read_at", "error", "next_read_at"]
+    list_display = ["account", "server", "folder", "read_at", "trouble", "next_read_at"]
     list_filter = ["read_at"]
     list_select_related = ["account__domain"]
     search_fields = ["account__email_address", "account__imap_server", "error"]
     ordering = ["account__email_address"]
     fields = [
-        "account", "server", "folder", "read_at", "error", "failures", "next_read_at", "last_uid",
+        "account", "server", "folder", "read_at", "trouble", "failures", "next_read_at", "last_uid",
     ]  # fmt: skip
     readonly_fields = fields
     actions = ["test_connection", "read_now"]
@@ -217,6 +218,10 @@ class MailboxAdmin(TenantAdmin):
     @admin.display(description=_("IMAP folder"))
     def folder(self, mailbox: Mailbox) -> str:
         return mailbox.account.imap_folder
+
+    @admin.display(description=_("error"), ordering="error")
+    def trouble(self, mailbox: Mailbox) -> str:
+        return in_words(mailbox.error)
 
     @admin.action(description=_("Test the connection"), permissions=["admin"])
     def test_connection(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> HttpResponse | None:

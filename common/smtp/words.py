@@ -31,6 +31,12 @@ SAID = (
     _("The server, or somebody on the way, spoke in clear where TLS starts"),
     _("The connection was lost while TLS was set up"),
     _("The server's answer was not understood"),
+    # Of mailboxes
+    _("The server offers no TLS, so the password was not sent"),
+    _("The server does not open the folder"),
+    _("The server does not give the mails"),
+    _("The connection was lost"),
+    _("Reading failed; the log says why"),
 )
 """What may stand before a full stop, or a colon and the server's own words."""
 

@@ -163,6 +163,28 @@ def test_the_list_shows_how_far_reading_is_and_what_is_wrong(viewer, mailbox):
     assert "s3cret-imap" not in html + viewer.get(f"{BOXES}{mailbox.pk}/change/").content.decode()
 
 
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        ("The server does not open the folder.", "O servidor não abre a pasta."),
+        (
+            "The server refused the user name or the password.",
+            "O servidor recusou o nome de utilizador ou a palavra-passe.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_mailbox_is_said_in_the_readers_language(
+    viewer, mailbox, error, said
+):
+    Mailbox.objects.update(error=error)
+    portuguese = {"Accept-Language": "pt-pt"}
+
+    for url in (BOXES, f"{BOXES}{mailbox.pk}/change/"):
+        html = viewer.get(url, headers=portuguese).content.decode()
+        assert said in html
+        assert error not in html
+
+
 def test_another_tenants_mailboxes_do_not_exist(stranger, mailbox):
     assert str(mailbox.account) not in stranger.get(BOXES).content.decode()
     assert stranger.get(f"{BOXES}{mailbox.pk}/change/").status_code in (302, 404)
