@@ -173,9 +173,7 @@ def test_the_list_shows_how_far_reading_is_and_what_is_wrong(viewer, mailbox):
         ),
     ],
 )
-def test_what_is_wrong_with_a_mailbox_is_said_in_the_readers_language(
-    viewer, mailbox, error, said
-):
+def test_what_is_wrong_with_a_mailbox_is_said_in_the_readers_language(viewer, mailbox, error, said):
     Mailbox.objects.update(error=error)
     portuguese = {"Accept-Language": "pt-pt"}
 
