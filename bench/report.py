@@ -18,7 +18,7 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def medians(runs: Iterable[Run]) -> list[Run]:
-    """Return one run per measure and party: each figure's median, but the worst of losses."""
+    """Return one run per measure and party: each figure's median, the worst of losses, all notes."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.measure, run.party), []).append(run)
@@ -30,7 +30,8 @@ def _median(group: Sequence[Run]) -> Run:
     for name in group[0].figures:
         middle = max if name in ("lost", "twice", "refused") else median
         chosen[name] = middle(run.figures[name] for run in group)
-    return Run(group[0].measure, group[0].party, chosen, group[-1].note)
+    notes = dict.fromkeys(run.note for run in group if run.note)
+    return Run(group[0].measure, group[0].party, chosen, "; ".join(notes))
 
 
 def with_ratios(rows: Sequence[Run]) -> list[Run]:

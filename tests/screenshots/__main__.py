@@ -147,9 +147,9 @@ def main(folder: Path, *names: str) -> None:
     wanted = [one for one in PICTURES if not names or one.name in names]
     findings: list[str] = []
     with (
+        chromium() as browser,  # missed before the shop's day is played
         tempfile.TemporaryDirectory(prefix="sendcraft-") as data,
         fill.running_shop(Path(data)) as shop,
-        chromium() as browser,
     ):
         for picture in wanted:
             findings += take(browser, shop, picture, folder=folder)
