@@ -18,7 +18,7 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def medians(runs: Iterable[Run]) -> list[Run]:
-    """Return one run per measure and party: each figure's median, the worst of losses, all notes."""
+    """Return one run per measure and party: the medians, the worst of losses, and all notes."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.measure, run.party), []).append(run)

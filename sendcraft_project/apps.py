@@ -7,7 +7,8 @@ class ProjectConfig(AppConfig):
     name = "sendcraft_project"
 
     def ready(self) -> None:
-        from sendcraft_project import audit
+        from sendcraft_project import audit, theme_lists
 
         import_module("sendcraft_project.connections")
         audit.watch()
+        theme_lists.draw_once()

@@ -164,7 +164,7 @@ def test_the_list_shows_how_far_reading_is_and_what_is_wrong(viewer, mailbox):
 
 
 @pytest.mark.parametrize(
-    "error, said",
+    ("error", "said"),
     [
         ("The server does not open the folder.", "O servidor não abre a pasta."),
         (
