@@ -37,12 +37,16 @@ class Reason(TypedDict):
 
 
 def keep_up(*, at: datetime) -> int:
-    """Count the days that changed since they were counted; return how many."""
+    """Count the days that changed since they were counted; return how many.
+
+    Marked days come last: today's, counted before yesterday's end, would hide what is behind.
+    """
+    counted = sum(_count_since(tenant, since, at=at) for tenant, since in _behind())
     marked = TriageAnalytics.objects.filter(counted_until=None).select_related("tenant")
     days = {(row.tenant_id, row.date): row.tenant for row in marked}
     for (_pk, day), tenant in days.items():
         recount(tenant, day=day, at=at)
-    return len(days) + sum(_count_since(tenant, since, at=at) for tenant, since in _behind())
+    return counted + len(days)
 
 
 def rebuild(tenant: Tenant, *, at: datetime) -> int:

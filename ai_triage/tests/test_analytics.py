@@ -122,6 +122,20 @@ def test_what_is_committed_late_is_counted_with_the_day_it_belongs_to(tenant):
     assert day(tenant, date(2026, 1, 16)).total_processed == 1
 
 
+def test_a_try_out_after_a_night_without_counts_hides_nothing_of_yesterday(tenant):
+    a_result(tenant)
+    analytics.keep_up(at=SOON)
+    a_result(tenant, processed_at=NOON + timedelta(hours=11))
+    morning = NOON + timedelta(hours=20)
+    analytics.count_today_again(tenant, at=morning)
+
+    analytics.keep_up(at=morning)
+    analytics.keep_up(at=morning + timedelta(minutes=1))
+
+    assert day(tenant).total_processed == 2
+    assert day(tenant, date(2026, 1, 16)).total_processed == 0
+
+
 def test_a_day_is_left_alone_once_it_is_over(tenant):
     midnight = datetime(2026, 1, 16, tzinfo=UTC)
     a_result(tenant, processed_at=midnight - timedelta(seconds=1))
