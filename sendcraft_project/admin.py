@@ -25,7 +25,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.paginator import InfinitePaginator
 
 from sendcraft_project.audit import TENANT, WATCHED
-from tenants.admin_base import LongList, roles_in
+from tenants.admin_base import LongList, person, roles_in
 from tenants.models import Role
 
 MOST_PEOPLE = 200
@@ -128,7 +128,7 @@ class ActorFilter(RelatedFieldListFilter):
 class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # neither has types
     """Who changed what and when; owners read their tenants' entries, superusers all."""
 
-    list_display = ["created", "user_url", "action", "resource_url", "fields_changed"]
+    list_display = ["created", "who", "action", "resource_url", "fields_changed"]
     list_filter = ["action", WatchedFilter, ("actor", ActorFilter)]
     list_select_related = ["content_type", "actor"]
     search_fields = ["object_repr", "actor__username"]
@@ -136,9 +136,10 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
     list_per_page = 50
     show_full_result_count = False
     fieldsets = [
-        (None, {"fields": ["created", "user_url", "remote_addr", "cid", "action", "resource_url"]}),
+        (None, {"fields": ["created", "who", "remote_addr", "cid", "action", "resource_url"]}),
         (_("Changes"), {"fields": ["msg"]}),
     ]
+    who = person("actor", label=_("User"), nobody=_("the system"))
 
     @admin.display(description=_("Changes"))
     def fields_changed(self, entry: Any) -> str:
@@ -147,7 +148,7 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
         return ", ".join(field_label(entry, name) for name in entry.changes_dict)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["created", "user_url", "remote_addr", "cid", "action", "resource_url", "msg"]
+        return ["created", "who", "remote_addr", "cid", "action", "resource_url", "msg"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LongList]:
         return LongList

@@ -102,9 +102,11 @@ SIGN_IN_AND_AUDIT_TEXTS = (
     _("No recovery codes set up."),
     _("Please reauthenticate to safeguard your account."),
     _("Recovery Codes"),
+    _("Recovery codes"),
     _("Resource"),
     _("Resource Type"),
     _("Sign In"),
+    _("TOTP Authenticator"),
     _("This action will invalidate your existing codes."),
     _(
         "To protect your account with two-factor authentication, scan the QR code below with your "

@@ -45,13 +45,12 @@ def user_of(request: HttpRequest) -> User | None:
     return request.user if isinstance(request.user, User) else None
 
 
-def person(name: str, *, label: Any) -> Callable[[Any, Any], str]:
+def person(name: str, *, label: Any, nobody: Any = "–") -> Callable[[Any, Any], str]:
     """Return a field that names a user, without Django's link to a page for superusers alone."""
 
     @display(description=label)
     def shown(_model_admin: Any, row: Any) -> str:
-        user = getattr(row, name)
-        return "–" if user is None else str(user)
+        return str(getattr(row, name) or nobody)
 
     return shown
 

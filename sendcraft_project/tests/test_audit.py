@@ -119,6 +119,20 @@ def test_the_log_is_filtered_by_kind_and_by_ones_own_people(
     assert "own.test" not in of_olga  # nobody's: a test made it
 
 
+def test_the_log_names_people_without_a_link_to_pages_of_superusers(client, owner, tenant):
+    entry = entries(make_domain(tenant, "own.test")).latest()
+    pages = ["/admin/auditlog/logentry/", f"/admin/auditlog/logentry/{entry.pk}/change/"]
+    for page in pages:
+        assert "the system" in client.get(page).content.decode()
+    LogEntry.objects.update(actor=owner)
+
+    for page in pages:
+        shown = client.get(page).content.decode()
+        assert "olga" in shown
+        assert "the system" not in shown
+        assert "/admin/auth/user/" not in shown
+
+
 def test_other_roles_do_not_read_it(client, owner, tenant):
     Membership.objects.filter(user=owner).update(role=Role.ADMIN)
 
