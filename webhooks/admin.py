@@ -368,7 +368,10 @@ class WebhookDeliveryAdmin(TenantAdmin):
             raise PermissionDenied
         try:
             services.redeliver(delivery)
-        except Conflict:
+        except Conflict as conflict:
+            if conflict.code == "gone":
+                self.message_user(request, _("It was deleted meanwhile."), messages.WARNING)
+                return redirect("admin:webhooks_webhookdelivery_changelist")
             text = _("The delivery was left alone: its webhook is off.")
             self.message_user(request, text, messages.WARNING)
         else:

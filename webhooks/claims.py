@@ -126,9 +126,11 @@ def hurry(endpoint: WebhookEndpoint, *, at: datetime) -> bool:
     return len(ids) == HURRIED_AT_ONCE
 
 
-def begin_anew(deliveries: models.QuerySet[WebhookDelivery], *, at: datetime) -> None:
-    """Make deliveries due now, with three days to arrive."""
-    deliveries.update(status=DeliveryStatus.PENDING, next_attempt_at=at, tries=0, tried_since=None)
+def begin_anew(deliveries: models.QuerySet[WebhookDelivery], *, at: datetime) -> int:
+    """Make deliveries due now, with three days to arrive; return how many there were."""
+    return deliveries.update(
+        status=DeliveryStatus.PENDING, next_attempt_at=at, tries=0, tried_since=None
+    )
 
 
 def _mine(endpoint: WebhookEndpoint) -> WebhookEndpointQuerySet:

@@ -52,7 +52,7 @@ register(
         rows=_deliveries,
         verb=redeliver,
         done=_("On their way"),
-        words={"inactive": _("Its webhook is off.")},
+        words={"inactive": _("Its webhook is off."), "gone": _("It was deleted meanwhile.")},
         named=lambda delivery, _error: str(delivery.public_id),
     ).kind(),
 )

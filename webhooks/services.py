@@ -269,12 +269,15 @@ def redeliver(delivery: WebhookDelivery) -> WebhookDelivery:
     """Send it again now under the same id, whatever became of it, with three more days to arrive.
 
     Raises:
-        Conflict: the endpoint is off.
+        Conflict: the endpoint is off (``inactive``), or the delivery was deleted (``gone``).
     """
-    if not delivery.endpoint.is_active:
+    # The endpoint first, as results are recorded: else each could wait for the other's row.
+    active = WebhookEndpoint.objects.filter(pk=delivery.endpoint_id, is_active=True)
+    if not active.update(held_until=None):
         raise Conflict("The webhook is off; switch it on first.", code="inactive")
-    claims.begin_anew(WebhookDelivery.objects.filter(pk=delivery.pk), at=DatabaseClock().now())
-    WebhookEndpoint.objects.filter(pk=delivery.endpoint_id).update(held_until=None)
+    own = WebhookDelivery.objects.filter(pk=delivery.pk)
+    if not claims.begin_anew(own, at=DatabaseClock().now()):
+        raise Conflict("The delivery was deleted meanwhile.", code="gone")
     doorbell.ring_on_commit()
     delivery.refresh_from_db()
     return delivery

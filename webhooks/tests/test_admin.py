@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -232,6 +236,60 @@ def test_many_deliveries_are_sent_again_as_a_job(editor, tenant):
 
     assert job.result == {"done": 2, "refused": 0}
     assert [of(row).status for row in (first, second, left)] == ["pending", "pending", "failed"]
+
+
+@contextmanager
+def deleted_once_it_is_read(delivery: WebhookDelivery) -> Iterator[None]:
+    """Somebody deletes the delivery after it was read to be sent again."""
+
+    def execute(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and WebhookEndpoint._meta.db_table in sql:
+            WebhookDelivery.objects.filter(pk=delivery.pk).delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
+
+
+def test_a_delivery_that_is_deleted_meanwhile_is_named_and_stops_no_other(editor, tenant):
+    endpoint_at(URL, tenant=tenant)
+    gone, left = tell(tenant)[0], tell(tenant)[0]
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
+    answer = again(editor, gone, left)
+
+    with deleted_once_it_is_read(gone):
+        job = worked_off(answer)
+
+    assert (job.status, job.result) == ("done", {"done": 1, "refused": 1})
+    shown = editor.get(f"/admin/tenants/backgroundjob/{job.pk}/change/").content.decode()
+    assert str(gone.public_id) in shown
+    assert "It was deleted meanwhile." in shown
+    assert of(left).status == "pending"
+
+
+def test_a_delivery_that_is_deleted_while_its_button_is_pressed_is_said_to_be_gone(editor, tenant):
+    endpoint_at(URL, tenant=tenant)
+    (delivery,) = tell(tenant)
+
+    with deleted_once_it_is_read(delivery):
+        answer = editor.post(page(delivery, "redeliver"), follow=True)
+
+    assert answer.redirect_chain[-1][0] == DELIVERIES
+    assert "It was deleted meanwhile." in answer.content.decode()
+
+
+def test_sending_again_takes_the_endpoint_before_the_delivery_as_recording_a_result_does(
+    editor, tenant
+):
+    endpoint_at(URL, tenant=tenant)
+    (delivery,) = tell(tenant)
+
+    with CaptureQueriesContext(connection) as queries:
+        editor.post(page(delivery, "redeliver"))
+
+    written = [one["sql"] for one in queries if one["sql"].startswith("UPDATE")]
+    tables = [re.search(r"webhooks_\w+", sql)[0] for sql in written if "webhooks_" in sql]
+    assert tables == [WebhookEndpoint._meta.db_table, WebhookDelivery._meta.db_table]
 
 
 def test_all_that_a_webhook_failed_to_take_is_sent_again_from_its_page(editor, tenant):
