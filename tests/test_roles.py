@@ -76,7 +76,7 @@ def fill(tenant: Tenant) -> None:
     suppress("gone@example.com", tenant=tenant, source=email)
     endpoint_at("http://127.0.0.1:1/hook", tenant=tenant)
     tell(tenant)
-    WebhookDelivery.objects.filter(tenant=tenant).update(status="failed")
+    WebhookDelivery.objects.filter(tenant=tenant).update(status="failed", next_attempt_at=None)
     APIKey.issue(tenant=tenant, name="shop", mode="live", created_by=colleague)
     invitations.invite(f"new@{host}", tenant=tenant, role="viewer", by=colleague, at=now)
     prompt = prompting.create(tenant, Changes("curt", "Be curt.", ["questions"], []), author="ana")

@@ -27,7 +27,10 @@ def start_redelivery(endpoint: WebhookEndpoint, *, created_by: User | None) -> B
 def _deliveries(job: BackgroundJob) -> QuerySet[WebhookDelivery]:
     rows = WebhookDelivery.objects.for_tenant(job.tenant).select_related("endpoint")
     if "endpoint" in job.params:
-        rows = rows.filter(endpoint=job.params["endpoint"], status=DeliveryStatus.FAILED)
+        # What failed has no next attempt: said, the index for what is due gives the order of ids.
+        rows = rows.filter(
+            endpoint=job.params["endpoint"], status=DeliveryStatus.FAILED, next_attempt_at=None
+        )
     return rows
 
 

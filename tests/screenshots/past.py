@@ -324,7 +324,8 @@ def date_deliveries(at: datetime) -> None:
         delivery.response_status, delivery.error = 503, "HTTP 503"
         delivery.save()
     lost = WebhookDelivery.objects.filter(type="email.complained")
-    lost.update(status=DeliveryStatus.FAILED, attempts=14, response_status=500, error="HTTP 500")
+    failed = {"status": DeliveryStatus.FAILED, "next_attempt_at": None}
+    lost.update(**failed, attempts=14, response_status=500, error="HTTP 500")
 
 
 def put_back(emails: QuerySet[EmailLog], by: timedelta) -> None:

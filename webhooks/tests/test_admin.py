@@ -181,7 +181,7 @@ def test_a_viewer_sends_nothing_again(tenant):
     viewer = staff(tenant, Role.VIEWER)
     endpoint_at(URL, tenant=tenant)
     (delivery,) = tell(tenant)
-    WebhookDelivery.objects.update(status="failed")
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
 
     assert page(delivery, "redeliver") not in viewer.get(page(delivery)).content.decode()
     assert viewer.post(page(delivery, "redeliver")).status_code == 403
@@ -194,7 +194,7 @@ def test_a_viewer_sends_nothing_again(tenant):
 def test_others_see_and_do_nothing(stranger, tenant):
     endpoint = endpoint_at(URL, tenant=tenant)
     (delivery,) = tell(tenant)
-    WebhookDelivery.objects.update(status="failed")
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
 
     for address in (page(endpoint), page(delivery)):
         assert stranger.get(address).status_code == 302
@@ -212,7 +212,7 @@ def test_others_see_and_do_nothing(stranger, tenant):
 def test_a_delivery_for_a_webhook_that_is_off_is_left_alone_and_said(editor, tenant):
     endpoint_at(URL, tenant=tenant)
     (delivery,) = tell(tenant)
-    WebhookDelivery.objects.update(status="failed")
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
     WebhookEndpoint.objects.update(is_active=False)
 
     told = editor.post(page(delivery, "redeliver"), follow=True).content.decode()
@@ -229,7 +229,7 @@ def test_many_deliveries_are_sent_again_as_a_job(editor, tenant):
     endpoint_at(URL, tenant=tenant)
     for _number in range(3):
         tell(tenant)
-    WebhookDelivery.objects.update(status="failed")
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
     first, second, left = WebhookDelivery.objects.order_by("pk")
 
     job = worked_off(again(editor, first, second))
@@ -297,7 +297,7 @@ def test_all_that_a_webhook_failed_to_take_is_sent_again_from_its_page(editor, t
     endpoint_at("https://other.example/hook", tenant=tenant)
     tell(tenant, 2)
     assert page(endpoint, "resend") not in editor.get(page(endpoint)).content.decode()
-    WebhookDelivery.objects.update(status="failed")
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
     WebhookDelivery.objects.filter(endpoint=endpoint).latest("pk").delete()
     assert f'action="{page(endpoint, "resend")}"' in editor.get(page(endpoint)).content.decode()
 
@@ -312,7 +312,7 @@ def test_all_that_a_webhook_failed_to_take_is_sent_again_from_its_page(editor, t
 def test_who_may_not_send_a_webhooks_failures_again_is_refused(tenant, stranger):
     endpoint = endpoint_at(URL, tenant=tenant)
     tell(tenant)
-    WebhookDelivery.objects.update(status="failed")
+    WebhookDelivery.objects.update(status="failed", next_attempt_at=None)
     viewer = staff(tenant, Role.VIEWER)
 
     assert page(endpoint, "resend") not in viewer.get(page(endpoint)).content.decode()
@@ -351,7 +351,7 @@ def test_the_history_is_filtered(editor, tenant):
     endpoint_at(URL, tenant=tenant, events=["email.opened"])
     tell(tenant)
     (failed,) = tell(tenant, kind="email.bounced")
-    WebhookDelivery.objects.filter(pk=failed.pk).update(status="failed")
+    WebhookDelivery.objects.filter(pk=failed.pk).update(status="failed", next_attempt_at=None)
 
     def found(query: str) -> set[int]:
         return {row.pk for row in editor.get(DELIVERIES + query).context["cl"].result_list}

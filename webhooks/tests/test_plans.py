@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from webhooks import claims, jobs, services
+from webhooks import claims, jobs, many, services
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.tests.telling import endpoint_at
 
@@ -29,6 +29,7 @@ def endpoint(tenant) -> WebhookEndpoint:
         {"status": "pending", "next_attempt_at": NOW - timedelta(minutes=1)},
         {"status": "pending", "next_attempt_at": NOW + timedelta(hours=1)},
         {"status": "delivered", "created_at": NOW},
+        {"status": "failed", "created_at": NOW},
     ]
     WebhookDelivery.objects.bulk_create(
         [
@@ -81,6 +82,16 @@ def test_what_is_due_for_an_endpoint(endpoint):
 
 def test_a_purge_that_finds_nothing(endpoint):
     assert_reads_few(lambda: jobs.purge(at=NOW))
+
+
+def test_the_next_of_all_that_failed(endpoint):
+    job = many.start_redelivery(endpoint, created_by=None)
+    failed = many._deliveries(job).order_by("pk").values_list("pk", flat=True)
+    assert len(failed) == ROWS
+    coming = failed.filter(pk__gt=failed[ROWS // 2], pk__lte=failed.last())[:50]
+
+    assert_reads_few(lambda: list(coming.all()))
+    assert "TEMP B-TREE" not in coming.explain()  # as SQLite calls sorting
 
 
 def test_switching_on_finds_what_waits_alone(endpoint):
