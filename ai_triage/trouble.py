@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from ai_triage import failures
 from ai_triage.models import ReviewReason, Status, TriageResult
 from ai_triage.providers.registry import breaker_of
 from ai_triage.providers.rules import RulesProvider
@@ -44,7 +45,7 @@ def _paused_providers() -> list[Notice]:
             % {
                 "provider": name,
                 "until": f"{localtime(datetime.fromtimestamp(trouble.until, UTC)):%H:%M}",
-                "reason": trouble.reason,
+                "reason": failures.in_words(trouble.reason),
             },
         )
         for name, trouble in found

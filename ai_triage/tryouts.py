@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from ai_triage import analytics, cases, suspicion
+from ai_triage import analytics, cases, failures, suspicion
 from ai_triage.cases import Case, Spent
 from ai_triage.errors import Blocked, NoVerdict
 from ai_triage.models import PromptVersion, Status, TriageResult, TriageResultQuerySet, Tryout
@@ -88,7 +88,7 @@ def _tried(case: Case, *, seconds: float) -> Tried:
 def _in_words(failure: NoVerdict) -> str:
     if isinstance(failure, Blocked):
         return cases.declined(failure)
-    return str(failure)
+    return failures.in_words(str(failure))
 
 
 @transaction.atomic

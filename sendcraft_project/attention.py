@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import EmailAccount
 from ai_triage import trouble
 from ai_triage.trouble import Notice
+from common.smtp import in_words
 from delivery.status import AccountQueue, why_held
 from inbox.models import Mailbox
 from tenants.models import Role, Tenant
@@ -121,7 +122,7 @@ def _of_account(
 
 def _unread(mailbox: Mailbox, *, roles: Mapping[int, Role]) -> Trouble:
     account = mailbox.account
-    text = _("Its mailbox can't be read: %(reason)s") % {"reason": mailbox.error}
+    text = _("Its mailbox can't be read: %(reason)s") % {"reason": in_words(mailbox.error)}
     page = reverse("admin:accounts_emailaccount_change", args=[account.pk])
     may = reaches(roles.get(account.domain.tenant_id), Role.ADMIN)
     verb = _("Mend the settings") if may else EXPLAIN

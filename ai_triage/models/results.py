@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import EmailAccount
+from ai_triage import failures
 from ai_triage.kinds import Decision
 from ai_triage.models.choices import DECISIONS, EMAIL_TYPES, TONES, URGENCIES
 from ai_triage.models.prompts import Experiment, PromptVersion
@@ -252,6 +253,11 @@ class TriageResult(models.Model):
     @property
     def cached(self) -> bool:
         return self.cached_from_id is not None
+
+    @property
+    def error_in_words(self) -> str:
+        """The error in the reader's language."""
+        return failures.in_words(self.error)
 
     @property
     def response_sent(self) -> bool:

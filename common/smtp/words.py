@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
-from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
+
+from common.stored_texts import beginnings, translated
 
 SAID = (
     _("The server refused the user name or the password"),
@@ -40,10 +39,9 @@ SAID = (
 )
 """What may stand before a full stop, or a colon and the server's own words."""
 
-_PARTS = re.compile(rf"({'|'.join(map(re.escape, SAID))})(?=[.:])")
+_KNOWN = beginnings(SAID)
 
 
 def in_words(error: str) -> str:
     """Return an error as one reads it; what the server said, and what is unknown, stays."""
-    known = _PARTS.match(error)
-    return gettext(known[1]) + error[known.end() :] if known else error
+    return translated(error, known=_KNOWN)

@@ -280,6 +280,17 @@ def test_a_mailbox_that_cannot_be_read_is_in_trouble(admin, tenant):
     assert "Its mailbox can&#x27;t be read: LOGIN failed" in text_of(admin)
 
 
+def test_why_a_mailbox_cannot_be_read_is_said_in_the_readers_language(admin, tenant):
+    account = an_account(tenant)
+    EmailAccount.objects.filter(pk=account.pk).update(reads_mail=True)
+    trouble = {"failures": 3, "error": "The server did not answer in time."}
+    Mailbox.objects.update_or_create(account=account, defaults=trouble)
+
+    page = admin.get("/admin/", headers={"Accept-Language": "pt-pt"}).content.decode()
+
+    assert "O servidor não respondeu a tempo." in page
+
+
 def test_who_may_not_mend_it_gets_an_explanation_and_no_button(viewer, tenant):
     account = paused(tenant)
 
