@@ -76,7 +76,7 @@ class TryoutPages(TenantAdmin):
                 raise Http404
             context |= asked(version, mail, by=request.user.get_username())
             if "HX-Request" in request.headers:
-                return TemplateResponse(request, f"{FOLDER}/tried.html", context)
+                return TemplateResponse(request, f"{FOLDER}/asked.html", context)
         return TemplateResponse(
             request,
             f"{FOLDER}/try.html",

@@ -97,6 +97,32 @@ def test_both_verdicts_stand_beside_each_other_with_tokens_time_and_cost(
     assert "<html" not in text
 
 
+def test_a_screen_reader_is_told_what_came_by_a_region_that_stays_on_the_page(
+    editor, google, version, mail
+):
+    region = '<p id="tryout-told" role="status" class="sr-only"></p>'
+    page = editor.get(page_of(version, mail)).content.decode()
+    assert region in page
+    assert page.index(region) < page.index('id="tryout"')
+    google.answers(verdict(urgency="high"), *[BAD_KEY] * 4)
+
+    answered = editor.post(page_of(version, mail), headers=IN_PLACE).content.decode()
+    failed = editor.post(page_of(version, mail), headers=IN_PLACE).content.decode()
+
+    filled = '<p id="tryout-told" hx-swap-oob="innerHTML">'
+    assert f"{filled}curt@1: respond, question, urgency: high</p>" in answered
+    assert f"{filled}The provider refused" in failed
+
+
+def test_a_draft_without_a_subject_has_no_empty_heading(editor, tenant, version):
+    mail = triaged(tenant, suggested_subject="", suggested_body="São três dias.")
+
+    page = editor.get(page_of(version, mail)).content.decode()
+
+    assert "São três dias." in page
+    assert "<h3></h3>" not in page
+
+
 def test_this_version_is_asked_with_its_own_text_and_the_whole_mail(editor, google, version, mail):
     editor.post(page_of(version, mail), headers=IN_PLACE)
 
