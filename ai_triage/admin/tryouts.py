@@ -66,6 +66,7 @@ class TryoutPages(TenantAdmin):
         if mail is not None:
             context |= {
                 "body": mail.body[:SHOWN_BODY],
+                "is_cut": len(mail.body) > SHOWN_BODY,
                 "then": then(mail),
                 "people": people(mail),
                 "address": f"?{urlencode({'q': text, 'mail': mail.pk})}",

@@ -168,6 +168,14 @@ def test_mail_that_a_rule_settled_can_be_tried_as_well(editor, google, tenant, v
     assert len(google.requests) == 1
 
 
+def test_a_long_mail_is_shown_in_part_and_says_so(editor, tenant, version):
+    cut, whole = triaged(tenant, body="x" * 20_001), triaged(tenant, "m2", body="x" * 20_000)
+
+    told = "The mail is longer than this; its end is left out here."
+    assert told in words(editor.get(page_of(version, cut)))
+    assert told not in words(editor.get(page_of(version, whole)))
+
+
 def test_the_words_of_strangers_and_models_are_only_text(editor, google, tenant, version):
     bad = "<img src=x onerror=alert(1)>"
     mail = triaged(tenant, subject=bad, body=bad, from_name=bad, reason=bad)
