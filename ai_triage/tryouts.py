@@ -96,9 +96,10 @@ def _count(
     version: PromptVersion, spent: Spent, *, outcome: object, seconds: float, by: str
 ) -> None:
     at, tenant = DatabaseClock().now(), version.prompt.tenant
+    rows = PromptVersion.objects.select_for_update().filter(pk=version.pk)
     Tryout.objects.create(
         tenant=tenant,
-        version=version,
+        version=rows.only("pk").first(),  # None: deleted while it was asked
         by=by,
         at=at,
         seconds=seconds,

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from ai_triage import analytics, prompting, spending, trials
-from ai_triage.models import TriageAnalytics, TriageResult, TriageSettings, Tryout
+from ai_triage import analytics, prompting, spending, trials, tryouts
+from ai_triage.models import Prompt, TriageAnalytics, TriageResult, TriageSettings, Tryout
 from ai_triage.prompting import Changes
 from ai_triage.tests.rows import reviewed, triaged
 from ai_triage.tests.test_prompts_admin import staff
@@ -205,6 +205,18 @@ def test_nothing_of_the_mail_changes_and_no_mail_is_counted_but_the_cost_is(
     day = TriageAnalytics.objects.get(mode="live")
     assert (day.total_processed, day.input_tokens, day.output_tokens) == (1, 1512, 243)
     assert day.cost == Decimal("0.00046") + COST
+    assert spending.spent_today(tenant, at=timezone.now()) == Decimal("0.00046") + COST
+
+
+def test_what_a_version_cost_counts_though_its_prompt_was_deleted_while_it_was_asked(
+    google, tenant, version, mail
+):
+    Prompt.objects.filter(pk=version.prompt_id).delete()
+
+    tried = tryouts.try_out(version, mail, by="ana")
+
+    assert tried.verdict
+    assert Tryout.objects.get().version is None
     assert spending.spent_today(tenant, at=timezone.now()) == Decimal("0.00046") + COST
 
 
