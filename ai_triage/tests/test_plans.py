@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from ai_triage import tryouts
 from ai_triage.models import TriageResult
 from ai_triage.tests.counted import results
 from ai_triage.tests.mails import EMAILS
@@ -86,6 +87,16 @@ def test_staff_find_what_needs_a_review_by_an_index(tenant):
     sql = select(lambda: client.get(path))
 
     assert goes_by(sql, index="triage_by_need")
+
+
+def test_where_a_search_for_past_mail_ends_is_found_by_an_index(tenant, monkeypatch):
+    monkeypatch.setattr("ai_triage.tryouts.SEARCHED", 1_000)
+    with CaptureQueriesContext(connection) as captured:
+        assert tryouts.find(tenant, "ana@")
+
+    [sql] = [one["sql"] for one in captured if " OFFSET " in one["sql"]]
+    assert any("triage_to_remove" in one for one in keys(sql)), keys(sql)
+    assert not any("TEMP B-TREE" in one for one in keys(sql))
 
 
 def test_that_no_answer_is_due_is_asked_of_no_index(tenant):
