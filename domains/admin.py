@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -232,9 +231,7 @@ class DomainAdmin(TenantAdmin):
 
     @method_decorator(require_POST)
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        domain = self._manageable(request, pk)
-        if domain is None:
-            return redirect("admin:domains_domain_changelist")
+        domain = self.row_to_act_on(request, pk, least=Role.ADMIN)
         if request.headers.get("HX-Request"):
             checked = services.verify_domain(domain)
             card = {**self._records(request, checked), "told": _("Checked just now.")}
@@ -244,9 +241,7 @@ class DomainAdmin(TenantAdmin):
 
     @method_decorator(require_POST)
     def new_keys_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        domain = self._manageable(request, pk)
-        if domain is None:
-            return redirect("admin:domains_domain_changelist")
+        domain = self.row_to_act_on(request, pk, least=Role.ADMIN)
         try:
             services.make_new_keys(domain)
         except Conflict:
@@ -255,17 +250,6 @@ class DomainAdmin(TenantAdmin):
         else:
             self._check(request, domain)
         return redirect("admin:domains_domain_change", pk)
-
-    def _manageable(self, request: HttpRequest, pk: int) -> Domain | None:
-        """Return the domain, None where this user sees none of that number.
-
-        Raises:
-            PermissionDenied: the user may see it, and no more.
-        """
-        domain: Domain | None = self.get_object(request, str(pk))
-        if domain is not None and not self.has_admin_permission(request, domain):
-            raise PermissionDenied
-        return domain
 
     @admin.action(description=_("Check the DNS of the chosen domains"), permissions=["admin"])
     def check_dns(self, request: HttpRequest, rows: QuerySet[Domain]) -> HttpResponse | None:

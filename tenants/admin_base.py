@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.admin import RelatedFieldListFilter, display
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -323,6 +324,17 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         allows = self.has_change_permission if to_change else self.has_view_permission
         if row is None or not allows(request, row):
             raise Http404
+        return row
+
+    def row_to_act_on(self, request: HttpRequest, pk: int, *, least: Role) -> Any:
+        """Return the row for a button on its page; 404 to who may not see it.
+
+        Raises:
+            PermissionDenied: the user may see it, and is not allowed ``least`` there.
+        """
+        row = self.row_or_404(request, pk)
+        if not self._allows(request, least, row):
+            raise PermissionDenied
         return row
 
 

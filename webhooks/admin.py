@@ -8,9 +8,8 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -181,13 +180,13 @@ class WebhookEndpointAdmin(TenantAdmin):
 
     @method_decorator(require_POST)
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        endpoint = self._own(request, pk)
+        endpoint = self.row_to_act_on(request, pk, least=Role.ADMIN)
         self._test(request, endpoint)
         return redirect("admin:webhooks_webhookendpoint_change", pk)
 
     @method_decorator(require_POST)
     def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        endpoint = self._own(request, pk)
+        endpoint = self.row_to_act_on(request, pk, least=Role.ADMIN)
         try:
             rotated = services.rotate_secret(endpoint, at=timezone.now())
         except (Conflict, SecretUnreadable) as error:
@@ -198,23 +197,13 @@ class WebhookEndpointAdmin(TenantAdmin):
     @method_decorator(require_POST)
     def resend_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send all that failed again, as a job."""
-        endpoint: WebhookEndpoint = self.row_or_404(request, pk)
-        if not self.has_editor_permission(request, endpoint):
-            raise PermissionDenied
+        endpoint = self.row_to_act_on(request, pk, least=Role.EDITOR)
         job = many.start_redelivery(endpoint, created_by=user_of(request))
         return redirect("admin:tenants_backgroundjob_change", job.pk)
 
     def _has_failed(self, endpoint: WebhookEndpoint) -> bool:
         failed = endpoint.deliveries.filter(status=DeliveryStatus.FAILED)
         return endpoint.is_active and failed.exists()
-
-    def _own(self, request: HttpRequest, pk: int) -> WebhookEndpoint:
-        endpoint: WebhookEndpoint | None = self.get_object(request, str(pk))
-        if endpoint is None:
-            raise Http404
-        if not self.has_admin_permission(request, endpoint):
-            raise PermissionDenied
-        return endpoint
 
     def _show_secret(self, request: HttpRequest, endpoint: WebhookEndpoint) -> HttpResponse:
         """Show the secret in this very answer; no other page does."""
@@ -363,9 +352,7 @@ class WebhookDeliveryAdmin(TenantAdmin):
 
     @method_decorator(require_POST)
     def redeliver_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        delivery: WebhookDelivery = self.row_or_404(request, pk)
-        if not self.has_editor_permission(request, delivery):
-            raise PermissionDenied
+        delivery = self.row_to_act_on(request, pk, least=Role.EDITOR)
         try:
             services.redeliver(delivery)
         except Conflict as conflict:

@@ -45,6 +45,7 @@ from ai_triage.presence import Looker
 from ai_triage.review import Correction
 from common.errors import Conflict, Refused
 from tenants.admin_base import TenantAdmin, roles_in
+from tenants.models import Role
 from tenants.roles import tenants_of
 
 UNDO = timedelta(seconds=10)
@@ -117,9 +118,7 @@ class InboxAdmin(TenantAdmin):
 
     def inbox_look(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Renew that the user looks at the mail; tell who else does or what became of it."""
-        result = self.row_or_404(request, pk)
-        if not self.has_editor_permission(request, result):
-            raise PermissionDenied
+        result = self.row_to_act_on(request, pk, least=Role.EDITOR)
         is_news = request.POST.get("seen", "") != state_of(result)
         context = {
             "result": result,
@@ -132,9 +131,7 @@ class InboxAdmin(TenantAdmin):
 
     def inbox_undo(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take back what the user did last with the mail, and show the mail again."""
-        result = self.row_or_404(request, pk)
-        if not self.has_editor_permission(request, result):
-            raise PermissionDenied
+        result = self.row_to_act_on(request, pk, least=Role.EDITOR)
         said = self._own_act(request, request.POST.get("act", ""), result=result)
         if said is None:
             raise Http404

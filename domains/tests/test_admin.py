@@ -238,6 +238,7 @@ def test_another_tenants_staff_sees_and_does_nothing(other_tenant, domain, dns_s
     ]
     stranger.post(f"{LIST}add/", {"tenant": domain.tenant_id, "name": "b.test"})
 
+    assert answers[0].status_code == 404
     for answer in answers:
         assert "alitools.test" not in answer.content.decode()
     assert dns_server.queries == []
