@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
 from django.utils.html import format_html
@@ -232,11 +232,14 @@ class DomainAdmin(TenantAdmin):
     @method_decorator(require_POST)
     def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         domain = self.row_to_act_on(request, pk, least=Role.ADMIN)
-        if request.headers.get("HX-Request"):
+        try:
             checked = services.verify_domain(domain)
+        except Conflict:
+            return self._gone(request)
+        if "HX-Request" in request.headers:
             card = {**self._records(request, checked), "told": _("Checked just now.")}
             return render(request, "admin/domains/domain/records_card.html", card)
-        self._check(request, domain)
+        self.message_user(request, _("Checked just now."), messages.SUCCESS)
         return redirect("admin:domains_domain_change", pk)
 
     @method_decorator(require_POST)
@@ -244,17 +247,24 @@ class DomainAdmin(TenantAdmin):
         domain = self.row_to_act_on(request, pk, least=Role.ADMIN)
         try:
             services.make_new_keys(domain)
-        except Conflict:
+            services.verify_domain(domain)
+        except Conflict as conflict:
+            if conflict.code != "exists":
+                return self._gone(request)
             text = _("New keys were made already; publish their records and check again.")
             self.message_user(request, text, messages.WARNING)
         else:
-            self._check(request, domain)
+            self.message_user(request, _("Checked just now."), messages.SUCCESS)
         return redirect("admin:domains_domain_change", pk)
+
+    def _gone(self, request: HttpRequest) -> HttpResponse:
+        """Go to the list, and say there that the domain was deleted meanwhile."""
+        self.message_user(request, _("It was deleted meanwhile."), messages.WARNING)
+        address = reverse("admin:domains_domain_changelist")
+        if "HX-Request" in request.headers:
+            return HttpResponse(headers={"HX-Redirect": address})
+        return redirect(address)
 
     @admin.action(description=_("Check the DNS of the chosen domains"), permissions=["admin"])
     def check_dns(self, request: HttpRequest, rows: QuerySet[Domain]) -> HttpResponse | None:
         return start_for_each(self, request, rows, kind=many.CHECK)
-
-    def _check(self, request: HttpRequest, domain: Domain) -> None:
-        services.verify_domain(domain)
-        self.message_user(request, _("Checked just now."), messages.SUCCESS)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 
 import pytest
+from django.db import connection
 from django.test import Client, override_settings
 from django.urls import reverse
 
@@ -194,6 +197,42 @@ def test_new_keys_are_not_made_twice_while_they_wait(admin, domain, dns_server):
 
     assert "New keys were made already" in again.content.decode()
     assert domain.dkim_keys.count() == 4
+
+
+@contextmanager
+def deleted_during_the_check(domain: Domain, server) -> Iterator[None]:
+    """Somebody deletes the domain while the DNS is asked, before its answers are stored."""
+    left = [domain]
+
+    def execute(execute, sql, params, many, context):
+        if server.queries and left:
+            Domain.objects.filter(pk=left.pop().pk).delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(execute):
+        yield
+
+
+@pytest.mark.parametrize("send", [check, new_keys])
+def test_a_domain_that_is_deleted_during_its_check_is_said_to_be_gone(
+    admin, domain, dns_server, send
+):
+    with deleted_during_the_check(domain, dns_server):
+        answer = send(admin, domain, dns_server)
+
+    assert answer.redirect_chain[-1][0] == LIST
+    assert "It was deleted meanwhile." in answer.content.decode()
+
+
+def test_a_domain_that_is_deleted_during_its_check_in_place_leads_to_the_list(
+    admin, domain, dns_server
+):
+    server = override_settings(DNS_RESOLVERS=[dns_server.address])
+    with server, deleted_during_the_check(domain, dns_server):
+        answer = admin.post(f"{LIST}{domain.pk}/check", headers={"HX-Request": "true"})
+
+    assert answer["HX-Redirect"] == LIST
+    assert "It was deleted meanwhile." in admin.get(LIST).content.decode()
 
 
 def test_new_keys_are_for_admins_of_the_tenant(tenant, other_tenant, domain, dns_server):
