@@ -22,7 +22,7 @@ from common.smtp import in_words
 from inbox import many, services
 from inbox.kinds import Kind
 from inbox.models import TEXTS, InboundEmail, Mailbox
-from tenants.admin_base import TenantAdmin
+from tenants.admin_base import TenantAdmin, is_list
 from tenants.admin_each import start_for_each
 
 COLOURS: dict[str, str] = {
@@ -79,9 +79,7 @@ class InboundEmailAdmin(TenantAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        match = request.resolver_match
-        is_list = match is not None and (match.url_name or "").endswith("_changelist")
-        return rows.defer(*TEXTS) if is_list else rows
+        return rows.defer(*TEXTS) if is_list(request) else rows
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -41,6 +41,12 @@ def roles_in(request: HttpRequest) -> dict[int, Role]:
     return known
 
 
+def is_list(request: HttpRequest) -> bool:
+    """Tell whether a list is asked for, which needs none of its rows' long texts."""
+    match = request.resolver_match
+    return match is not None and (match.url_name or "").endswith("_changelist")
+
+
 def user_of(request: HttpRequest) -> User | None:
     """Return who is signed in, for a row that names its maker."""
     return request.user if isinstance(request.user, User) else None

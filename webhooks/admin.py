@@ -27,7 +27,14 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from common.errors import Conflict, Refused
 from common.keyring import SecretUnreadable
 from common.network import default_policy
-from tenants.admin_base import LongList, OneTenantForm, TenantAdmin, roles_in, user_of
+from tenants.admin_base import (
+    LongList,
+    OneTenantForm,
+    TenantAdmin,
+    is_list,
+    roles_in,
+    user_of,
+)
 from tenants.admin_each import start_for_each
 from tenants.models import Role
 from webhooks import many, rules, services
@@ -295,9 +302,7 @@ class WebhookDeliveryAdmin(TenantAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        match = request.resolver_match
-        is_list = match is not None and (match.url_name or "").endswith("_changelist")
-        return rows.defer("payload", "response_body") if is_list else rows
+        return rows.defer("payload", "response_body") if is_list(request) else rows
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

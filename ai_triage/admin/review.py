@@ -39,7 +39,7 @@ from ai_triage.models import Snippet, Status, TriageResult
 from ai_triage.models.results import key_of, urgency_rank
 from ai_triage.review import Correction
 from common.errors import Conflict, Refused
-from tenants.admin_base import LongList
+from tenants.admin_base import LongList, is_list
 from tenants.models import Mode
 
 MOST_OF_CONVERSATION = 20
@@ -165,9 +165,7 @@ class ReviewAdmin(InboxAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        match = request.resolver_match
-        is_list = match is not None and (match.url_name or "").endswith("_changelist")
-        return rows.defer(*HEAVY) if is_list else rows.select_related("tenant", "inbound")
+        return rows.defer(*HEAVY) if is_list(request) else rows.select_related("tenant", "inbound")
 
     def waiting_count(self, request: HttpRequest) -> str:
         """Return how many wait, as the navigation shows it; empty for none."""
