@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -245,6 +247,18 @@ def test_an_action_works_on_rows_whose_tenant_grants_the_role(
     assert not own.is_active
     assert foreign.is_active
     assert "1 row was left out" in page
+
+
+def test_chosen_rows_are_not_counted_where_the_role_holds_for_all_that_are_seen(be, tenant, own):
+    client = be(Role.ADMIN, tenant)
+
+    with CaptureQueriesContext(connection) as queries:
+        run(client, "stop", own)
+
+    own.refresh_from_db()
+    assert not own.is_active
+    chosen = re.compile(r"COUNT\(.*domains_domain.\..id. IN \(")
+    assert not [one["sql"] for one in queries if chosen.search(one["sql"])]
 
 
 def test_deleting_many_takes_no_row_without_the_role(be, tenant, other_tenant, own, foreign):
