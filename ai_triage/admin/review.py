@@ -140,7 +140,6 @@ class ReviewAdmin(InboxAdmin):
     ]
     list_display_links = ["sender", "short_subject"]
     list_class = LongList
-    list_select_related = ["tenant"]
     list_filter = [
         StateFilter,
         ("needs_review", NeedsReviewFilter),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
 from ai_triage import review
@@ -61,6 +64,16 @@ def shown(response):
 
 
 # The list
+
+
+def test_the_list_asks_for_no_tenants_of_its_rows_which_no_column_shows(editor, tenant):
+    a_result(tenant)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert len(editor.get(LIST).context["cl"].result_list) == 1
+
+    prefetched = re.compile(r"tenants_tenant.\..id. (= \d+|IN \(\d+\))$")
+    assert not [one["sql"] for one in queries if prefetched.search(one["sql"])]
 
 
 def test_the_list_begins_with_what_waits_the_most_urgent_first(editor, tenant):
