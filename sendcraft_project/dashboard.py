@@ -102,15 +102,15 @@ def moving(
     """Return what changes while the page is open."""
     accounts = first_accounts(tenant)
     queues = account_queues(at=at, accounts=accounts.values(), reach=NEAR, with_speed=False)
-    roles = roles_in(request)
+    roles, figures = roles_in(request), figures_address(tenant, request=request)
     return {
         "tenant": tenant,
         "tenants": tenants if len(tenants) > 1 else [],
         "shown_at": at,
         "checklists": checklist.unfinished([tenant], request=request),
         "troubles": troubles(tenants, queues=queues, accounts=accounts, roles=roles),
-        "cards": cards(days, figures=figures_address(tenant, request=request)),
-        "figures_url": figures_address(tenant, request=request),
+        "cards": cards(days, figures=figures),
+        "figures_url": figures,
         **waiting(queues),
         "queues_url": list_address("delivery.SendingQueue", request=request),
         "triage": triage(tenant, request=request),

@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from ai_triage import prompting
 from ai_triage.admin.tryouts import TryoutPages
-from ai_triage.models import Prompt, PromptVersion
+from ai_triage.models import Experiment, Prompt, PromptVersion
 from common.differences import Change, differences
 from common.errors import Conflict
 from tenants.admin_versions import (
@@ -178,11 +178,11 @@ class PromptAdmin(VersionedAdmin):
 
     @admin.display(description=_("prompt trial"))
     def trial(self, prompt: Prompt) -> SafeString | str:
-        return trial_of(prompt.tenant)
+        return told_of(running_trial(prompt))
 
     @admin.display(description="")
     def activation(self, prompt: Prompt) -> SafeString | str:
-        if prompt.is_active and prompting.running_trial(prompt.tenant):
+        if prompt.is_active and running_trial(prompt):
             return str(_("It judges the mail of its tenant once the trial is over."))
         if prompt.is_active:
             return str(_("It judges the mail of its tenant."))
@@ -305,16 +305,24 @@ class VersionAdmin(TryoutPages):
 
     @admin.display(description=_("prompt trial"))
     def trial(self, version: PromptVersion) -> SafeString | str:
-        return trial_of(version.prompt.tenant)
+        return told_of(running_trial(version.prompt))
 
     @admin.display(description=_("text"))
     def text(self, version: PromptVersion) -> SafeString:
         return as_written(as_text(version))
 
 
-def trial_of(tenant: Tenant) -> SafeString | str:
-    """Return the tenant's trial in words: while it runs, its versions judge, no active prompt."""
-    running = prompting.running_trial(tenant)
+def running_trial(prompt: Prompt) -> Experiment | None:
+    """Return the trial of the prompt's tenant, asked once for all fields of a page."""
+    shown: dict[str, Any] = vars(prompt)
+    if "_running_trial" not in shown:
+        shown["_running_trial"] = prompting.running_trial(prompt.tenant)
+    found: Experiment | None = shown["_running_trial"]
+    return found
+
+
+def told_of(running: Experiment | None) -> SafeString | str:
+    """Return a trial in words: while it runs, its versions judge, no active prompt."""
     if running is None:
         return str(_("No trial runs."))
     text = _("A is %(a)s, B is %(b)s, which judges %(share)d %% of the senders.")

@@ -372,6 +372,13 @@ def test_an_active_prompt_says_that_a_trial_judges_in_its_place(editor, tenant, 
     assert "It judges the mail of its tenant once the trial is over." in text
 
 
+def test_a_prompts_page_asks_once_which_trial_runs(editor, default):
+    with CaptureQueriesContext(connection) as asked:
+        editor.get(f"/admin/ai_triage/prompt/{default.pk}/change/")
+
+    assert len([one for one in asked if "running_for_id" in one["sql"].partition("WHERE")[2]]) == 1
+
+
 def test_the_page_costs_as_many_queries_however_many_mails(editor, tenant, version, mail):
     def queries(query: str) -> int:
         with CaptureQueriesContext(connection) as asked:
