@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
@@ -110,6 +111,10 @@ def test_the_detail_shows_what_to_publish_what_was_found_and_what_to_do(admin, d
     assert 'value="sendcraft-rsa._domainkey.alitools.test"' in shown
     assert f"{rsa.public_record}</textarea>" in shown
     assert "v=DMARC1; p=quarantine" in shown
+    # Said, since as blocks, on a phone, the parts of a table are none to a screen reader.
+    named = re.findall(r'<(?:table|thead|tbody|tr|th|td) role="(\w+)"', shown)
+    assert Counter(named)["columnheader"] == 4
+    assert Counter(named)["cell"] == 3 * Counter(named)["rowheader"]
     assert "Publish this TXT record at" in shown
     assert "&lt;script&gt;alert(1)" in shown
     assert "<script>alert(1)" not in shown
