@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from tenants.models import APIKey, Invitation, Membership, Mode, Role, Tenant
 from tenants.scopes import ALL_SCOPES, SCOPES, covers
 
 __all__ = ["admin_jobs"]
+SEND = "emails:send"
 
 
 @admin.register(Tenant)
@@ -278,15 +280,14 @@ class APIKeyAdmin(TenantAdmin):
     ) -> HttpResponse:
         """Show the key in this very answer; it is kept nowhere, so no redirect could show it."""
         key: str = request._issued_key  # type: ignore[attr-defined]
-        may_send = covers(obj.scopes, "emails:send")
         context = {
             **self.admin_site.each_context(request),
             "title": _("The new key"),
             "opts": self.opts,
             "name": obj.name,
             "key": key,
-            "curl": curl_with(key, may_send=may_send),
-            "may_send": may_send,
+            "curl": curl_with(key, scopes=obj.scopes),
+            "may_send": covers(obj.scopes, SEND),
             "is_test": obj.mode == Mode.TEST,
         }
         return TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
@@ -300,11 +301,28 @@ class APIKeyAdmin(TenantAdmin):
         self.message_user(request, text % {"count": len(usable)}, messages.SUCCESS)
 
 
-def curl_with(key: str, *, may_send: bool) -> str:
-    """Return a command that tries the key out: it sends where it may, else it reads."""
+READS = {
+    "emails:read": "/logs",
+    "domains:write": "/domains",
+    "accounts:write": "/accounts",
+    "templates:write": "/templates",
+    "suppressions:write": "/suppressions",
+    "webhooks:write": "/webhooks",
+    "triage:process": "/emails",
+    "triage:read": "/emails",
+    "prompts:write": "/prompts",
+    "inbound:write": "/inbound",
+    "analytics:read": "/analytics/delivery",
+}
+"""What each scope reads."""
+
+
+def curl_with(key: str, *, scopes: Collection[str]) -> str:
+    """Return a command that tries the key out: it sends where that may, else reads what it may."""
     api = f"{settings.PUBLIC_URL}/api/v1"
-    if not may_send:
-        return f"curl -H 'X-API-Key: {key}' {api}/logs"
+    if not covers(scopes, SEND):
+        path = next(path for scope, path in READS.items() if covers(scopes, scope))
+        return f"curl -H 'X-API-Key: {key}' {api}{path}"
     message = {"to_address": "you@example.com", "subject": "Hello", "text": "It works."}
     return (
         f"curl {api}/emails/send \\\n"
