@@ -79,10 +79,16 @@ def note_tenant(
     sender: type[Model], instance: Model, log_entry: LogEntry | None, **kwargs: Any
 ) -> None:
     """Store whose entry it is, so that a tenant's owners can read their own."""
-    path, _secret = WATCHED[sender._meta.label]
-    if log_entry is not None and path:
-        found: Any = instance
-        for name in path.split("."):
-            found = getattr(found, name)
-        log_entry.additional_data = {TENANT: found}
+    if log_entry is not None and (tenant := tenant_of(instance)):
+        log_entry.additional_data = {TENANT: tenant}
         log_entry.save(update_fields=["additional_data"])
+
+
+def tenant_of(row: Model) -> int | None:
+    """Return the tenant whose owners may read of a watched row; None: superusers alone."""
+    path, _secret = WATCHED[row._meta.label]
+    found: Any = row if path else None
+    for name in filter(None, path.split(".")):
+        found = getattr(found, name)
+    tenant: int | None = found
+    return tenant

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -9,6 +12,7 @@ from django.utils import timezone
 
 from domains.models import Domain
 from domains.tests.test_admin import NO_KEYS
+from logs.tests.builders import an_email
 from tenants.models import APIKey, Membership, Role
 from tests.factories import make_account, make_domain
 
@@ -131,6 +135,55 @@ def test_the_log_names_people_without_a_link_to_pages_of_superusers(client, owne
         assert "olga" in shown
         assert "the system" not in shown
         assert "/admin/auth/user/" not in shown
+
+
+def history_of(row) -> str:
+    return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/history/"
+
+
+def way_to_the_log(client, row) -> str:
+    """The link on the row's history page to what the log says of it, empty where there is none."""
+    answer = client.get(history_of(row))
+    assert answer.status_code == 200
+    found = re.search(r'href="([^"]+logentry/[^"]+object_id[^"]+)"', answer.content.decode())
+    return unescape(found[1]) if found else ""
+
+
+def test_a_rows_history_leads_its_owners_to_the_rows_entries_alone(client, owner, tenant):
+    domain, other = make_domain(tenant, "shop.test"), make_domain(tenant, "other.test")
+    account = make_account(domain, "orders")
+
+    listed = client.get(way_to_the_log(client, domain)).context["cl"].result_list
+
+    assert [entry.pk for entry in listed] == [entry.pk for entry in entries(domain)]
+    assert way_to_the_log(client, account)
+    assert way_to_the_log(client, other) != way_to_the_log(client, domain)
+    assert "Audit log of shop.test" in client.get(history_of(domain)).content.decode()
+
+
+def test_a_rows_history_names_no_log_to_who_may_not_read_it(
+    client, owner, tenant, other_tenant, django_user_model
+):
+    domain, foreign = make_domain(tenant, "shop.test"), make_domain(other_tenant, "foreign.test")
+    Membership.objects.create(tenant=other_tenant, user=owner, role=Role.EDITOR)
+    client.force_login(owner)
+
+    assert way_to_the_log(client, foreign) == ""
+    assert way_to_the_log(client, domain)
+    Membership.objects.filter(tenant=other_tenant, user=owner).delete()
+    assert client.get(history_of(foreign)).status_code == 302
+    Membership.objects.filter(user=owner).update(role=Role.EDITOR)
+    assert way_to_the_log(client, domain) == ""
+
+
+def test_what_the_log_does_not_watch_names_none_and_a_superuser_reads_of_users(
+    client, owner, admin_user, account
+):
+    email = an_email(account.domain.tenant, account=account)
+    client.force_login(admin_user)
+
+    assert way_to_the_log(client, email) == ""
+    assert way_to_the_log(client, owner)
 
 
 def test_other_roles_do_not_read_it(client, owner, tenant):
