@@ -36,6 +36,7 @@ urlpatterns = [
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("metrics", metrics, name="metrics"),
+    path("favicon.ico", views.icon, name="icon"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("delivery.urls")),
 ]

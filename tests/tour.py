@@ -46,7 +46,7 @@ PARTS = {
 FILES = {
     "mfa_download_recovery_codes", "tenants_backgroundjob_output", "tenants_backgroundjob_problems",
     "logs_emaillog_attachment", "delivery_message_raw", "inbox_inboundemail_raw", "caught_raw",
-    "metrics",
+    "icon", "metrics",
 }  # fmt: skip
 ELSEWHERE = {"account_inactive", "clicked", "login", "view_on_site"}
 # Figures are counted anew, so they keep no number; their list is one page.

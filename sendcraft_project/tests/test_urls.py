@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.staticfiles import finders
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_root_leads_to_the_admin(client):
     assert client.get("/").url == "/admin/"
+
+
+def test_a_browser_that_asks_for_an_icon_finds_the_products(client):
+    answer = client.get("/favicon.ico")
+
+    assert answer.status_code == 302
+    assert finders.find(answer.url.removeprefix("/static/"))
+    assert answer["Cache-Control"] == "public, max-age=86400"
+    assert "Set-Cookie" not in answer
 
 
 def test_the_schema_is_public_as_json_and_yaml(client):
