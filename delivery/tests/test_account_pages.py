@@ -13,7 +13,7 @@ from django.utils.html import strip_tags
 
 from accounts.models import EmailAccount
 from common.tests.smtp_server import ScriptedServer
-from delivery import limits
+from delivery import failures, limits
 from delivery.models import AccountUsage, ConnectionSlot
 from delivery.tests.sending import account_at, drained, queue
 from logs.models import EmailEvent, EmailLog, EmailStatus
@@ -147,6 +147,54 @@ def test_a_message_that_is_tried_again_is_a_failure_too(viewer, tenant):
     assert "1 to be tried again" in text
     assert "Waiting</a>" in part(viewer, account)
     assert "< 451 4.3.0 try later" in text.replace("&lt;", "<")
+
+
+def deferred(account, **fields) -> EmailLog:
+    """A message that was tried a minute ago and waits for the next try."""
+    now = timezone.now()
+    given = {"retry_count": 1, "next_attempt_at": now + timedelta(minutes=5)} | fields
+    tried = {"status": EmailStatus.QUEUED, "at": now - timedelta(minutes=1)}
+    return refused(account, subject="Deferred", **tried, **given)
+
+
+def test_scheduled_mail_does_not_hide_what_is_tried_again(viewer, account, monkeypatch):
+    monkeypatch.setattr(failures, "LOOKED_AT", 2)
+    deferred(account)
+    for _ in range(3):
+        tomorrow = timezone.now() + timedelta(days=1)
+        an_email(account.tenant, account=account, next_attempt_at=tomorrow)
+
+    assert "Deferred</a>" in part(viewer, account)
+
+
+def test_a_deferred_message_that_is_due_again_but_held_is_still_a_failure(viewer, account):
+    deferred(account, next_attempt_at=timezone.now() - timedelta(hours=1))
+    account.pause("holidays", at=timezone.now(), by_hand=True)
+
+    assert "Deferred</a>" in part(viewer, account)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_before_any_word_is_the_last_one_and_says_what_is_known(viewer, tenant):
+    with ScriptedServer() as server:
+        account = account_at(server, tenant=tenant)
+    refused(account, subject="Older", at=timezone.now() - timedelta(days=1))
+    drained(queue(account, subject="Nobody there"))
+
+    found = part(viewer, account)
+
+    assert "Nobody there</a>" in found
+    assert "The server refused the connection." in found
+    assert "SMTP dialogue" not in found
+    assert "Older" not in found
+
+
+def test_what_a_server_on_the_way_reported_later_is_no_failed_delivery(viewer, account):
+    email = an_email(account.tenant, account=account, status=EmailStatus.BOUNCED)
+    own = {"tenant": account.tenant, "email": email, "type": "bounced", "at": timezone.now()}
+    EmailEvent.objects.create(**own, data={"recipient": email.to_address, "reason": "gone"})
+
+    assert "None that is remembered." in text_of(viewer, account)
 
 
 def test_where_nothing_failed_it_says_so(viewer, account):

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import EmailAccount
 from delivery import jobs, soft_bounces
+from delivery.failures import last_failure
 from delivery.status import account_queues
 from delivery.tests.sending import ANA, account_at, queue
 from logs import claiming, transitions
@@ -168,3 +169,11 @@ def test_a_soft_bounce_looks_at_the_recipients_newest_messages_alone(account, te
 
     assert_by_index(found[:1], index="email_by_recipient")
     assert f"LIMIT {soft_bounces.LOOKED_AT}" in found[0]
+
+
+def test_the_last_failed_delivery_is_looked_for_at_the_end_of_the_claims_index(account):
+    found = selects(lambda: last_failure(account, at=timezone.now()))
+
+    lanes = [sql for sql in found if "next_attempt_at" in sql]
+    assert len(lanes) == 3
+    assert_by_index(lanes, index="email_claim")
