@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from common.errors import OutcomeUnknown
 from logs.models import EmailLog
 from logs.models.email import EmailLogQuerySet
 from logs.searching import ID
@@ -23,10 +24,12 @@ FILTERS = {
     "queued_before": "queued_at__lt",
 }
 """What may be asked for, and the lookup that it is; times as ISO 8601."""
+CERTAIN = "certain"
+"""Asks for those alone of which somebody knows whether a server took them."""
 
 
 def params_of(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``filters`` as a job keeps them: those of ``FILTERS``, and ``search``.
+    """Return ``filters`` as a job keeps them: those of ``FILTERS``, ``CERTAIN`` and ``search``.
 
     ``search`` is looked for in every message, not in the newest alone.
     """
@@ -37,6 +40,8 @@ def selected(job: BackgroundJob) -> EmailLogQuerySet:
     """Return the messages that the job's filters ask for."""
     given = {FILTERS[name]: value for name, value in job.params.items() if name in FILTERS}
     emails = EmailLog.objects.for_tenant(job.tenant).filter(**given)
+    if job.params.get(CERTAIN):
+        emails = emails.exclude(error_code=OutcomeUnknown.code)
     words = Q()
     for word in job.params.get("search", "").split():
         words &= Q(subject__icontains=word) | Q(to_address__icontains=word) | _of_id(word)

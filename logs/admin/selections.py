@@ -12,12 +12,17 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from accounts.models import EmailAccount
 from logs import changing, exporting
 from logs.admin.message_list import FIRST_DAY, LAST_DAY, MODE, STATUS, MessageList, beginning, end
 from logs.models import EmailStatus
+from logs.selection import CERTAIN
 from templates_app.models import EmailTemplate
 from tenants.admin_base import user_of
 from tenants.models import Mode, Role, Tenant
@@ -144,12 +149,23 @@ class ChangeForm(SelectionForm):
         choices=[("", "–"), *((name, label) for name, (_k, _s, label) in CHANGES.items())],
         widget=UnfoldAdminSelectWidget(),
     )
-    field_order = ("tenant", "change")
+    unknown = forms.BooleanField(
+        label=_("Also failed ones that may have arrived"),
+        required=False,
+        help_text=_(
+            "The connection broke while they went out, and nobody knows whether they were taken: "
+            "sent again, some people get them twice."
+        ),
+        widget=UnfoldBooleanSwitchWidget(),
+    )
+    field_order = ("tenant", "change", "unknown")
 
     @property
     def filters(self) -> dict[str, Any]:
-        _kind, status, _label = CHANGES[self.cleaned_data["change"]]
-        return {**super().filters, "status": status.value}
+        change = self.cleaned_data["change"]
+        _kind, status, _label = CHANGES[change]
+        is_certain = change == "again" and not self.cleaned_data["unknown"]
+        return {**super().filters, "status": status.value, CERTAIN: is_certain}
 
 
 Form = TypeVar("Form", bound=SelectionForm)

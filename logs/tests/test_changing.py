@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -63,6 +64,30 @@ def test_failed_and_waiting_ones_are_sent_apart(tenant, change, touched):
     failed.refresh_from_db()
     waiting.refresh_from_db()
     assert [failed.status, int(waiting.next_attempt_at < later)] == touched
+
+
+def test_what_may_have_arrived_is_sent_again_only_where_that_is_asked_for(tenant):
+    editor = staff(tenant, "editor")
+    refused = an_email(tenant, status="failed", error_code="expired")
+    unknown = an_email(tenant, status="failed", error_code="outcome_unknown")
+    page = editor.get(MANY, {"status__exact": "failed"}).content.decode()
+    assert "Also failed ones that may have arrived" in page
+    assert not re.search(r'<input[^>]*name="unknown"[^>]* checked[ >]', page)
+
+    job = worked_off(asked(editor, tenant, "again"))
+
+    assert job.result == {"done": 1, "refused": 0}
+    assert statuses(refused, unknown) == ["queued", "failed"]
+    worked_off(asked(editor, tenant, "again", unknown="on"))
+    assert statuses(unknown) == ["queued"]
+
+
+def test_a_message_that_may_have_arrived_and_waits_is_cancelled_like_others(tenant):
+    email = an_email(tenant, error_code="outcome_unknown", retry_count=1)
+
+    worked_off(asked(staff(tenant, "editor"), tenant, "cancel"))
+
+    assert statuses(email) == ["cancelled"]
 
 
 def test_the_page_is_filled_in_with_what_the_list_shows_and_starts_nothing_by_itself(tenant):
