@@ -183,6 +183,8 @@ class ComposeForm(forms.Form):
         """Say which files must be chosen again; call it before the form is shown once more."""
         chosen = [str(file.name) for file in self.files.getlist(FILES)]
         self._lose(chosen)
+        if chosen:  # what was said of others does not hold for these
+            self.data = {**self.data, "without_files": ""}
         wanted = self.lost if not self.cleaned_data.get("without_files") else chosen
         if wanted and self._told_lost() not in self.errors.get(FILES, []):
             self.add_error(FILES, self._told_lost())

@@ -249,6 +249,19 @@ def test_files_of_a_page_that_comes_back_are_asked_for_again(editor, account, mo
     assert counts == [1, 0]
 
 
+def test_leaving_files_out_is_said_of_those_alone_and_not_of_the_next(editor, account):
+    fields = OWN | {"account": account.pk, "preview": "1"}
+    others = {"lost": ["offer.pdf"], "without_files": "on", "attachments": [file("terms.pdf")]}
+
+    back = send(editor, fields | others)
+
+    assert "Please choose again: terms.pdf" in errors(back, FILES)
+    page = back.content.decode()
+    assert 'name="without_files"' in page
+    assert not re.search(r'<input[^>]*name="without_files"[^>]* checked[ >]', page)
+    assert 'name="lost" value="terms.pdf"' in page
+
+
 def test_pressed_twice_with_the_same_files_it_sends_once_with_others_again(editor, account):
     for content in (b"one", b"one", b"two"):
         send(editor, OWN | {"account": account.pk, "attachments": [file(content=content)]})
