@@ -20,6 +20,7 @@ from common.smtp import (
     AccountError,
     ConnectionFailed,
     Envelope,
+    ProbeResult,
     Receipt,
     SMTPServer,
     SMTPSession,
@@ -188,7 +189,7 @@ class Lane:
         words = list(receipt.outcomes.values())
         self._ledger.journal.hear(attempt, receipt)
         if against := objection(words, is_carried=self._ledger.is_carrying):
-            await in_thread(self._ledger.refuse_sender, str(against.reply))
+            await in_thread(self._ledger.refuse_sender, against, attempt.transcript)
             await in_thread(self._ledger.release, [attempt.email])
             return False
         await self._books.enter(
@@ -207,7 +208,7 @@ class Lane:
         if error.code == "refused_by_server" and error.stage is Stage.CONNECT:
             return await self._wait_with_all(email, reason=str(error))
         await in_thread(self._ledger.pause, str(error))
-        await in_thread(self._ledger.keep_dialogue, error)
+        await in_thread(self._ledger.keep_dialogue, ProbeResult.failed(error))
         await in_thread(self._ledger.release, [email])
         return False
 

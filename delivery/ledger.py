@@ -15,10 +15,11 @@ from django.db.models import F
 from accounts import last_try
 from accounts.models import EmailAccount
 from accounts.services import connection_settings
+from common import smtp
 from common.clock import DatabaseClock
 from common.errors import Refused
 from common.keyring import SecretUnreadable
-from common.smtp import AccountError, Envelope, ProbeResult
+from common.smtp import Envelope, Lines, ProbeResult
 from delivery import building, limits, outcomes, recording, slots
 from delivery.contents import Contents
 from delivery.dkim import Signer
@@ -223,17 +224,19 @@ class Ledger:
             now.pause(reason, at=self.now())
             logger.warning("account paused", extra={"account": now.pk, "reason": reason})
 
-    def keep_dialogue(self, error: AccountError) -> None:
+    def keep_dialogue(self, result: ProbeResult) -> None:
         """Remember what was said until the server refused the account; no message's event does."""
-        last_try.keep(self.account, ProbeResult.failed(error), is_test=False)
+        last_try.keep(self.account, result, is_test=False)
 
-    def refuse_sender(self, reason: str) -> None:
+    def refuse_sender(self, word: smtp.Outcome, dialogue: Lines) -> None:
         """Stop where the server takes nothing from this sender.
 
         From another account's address that says nothing about the login's own mail.
         """
+        reason = str(word.reply)
         if not self.is_carrying:
-            return self.pause(reason)
+            self.pause(reason)
+            return self.keep_dialogue(ProbeResult.refused(word, dialogue=dialogue))
         limits.refuse_fallback(self._owner, reason=reason, at=self.now())
         logger.warning("fallback refused", extra={"account": self._owner_id, "reason": reason})
         return None

@@ -6,12 +6,14 @@ from common.smtp.opening import SMTPServer, Timeouts, open_session
 from common.smtp.probe import ProbeResult, probe
 from common.smtp.reply import Reply
 from common.smtp.session import Outcome, Phase, Receipt, SMTPSession
+from common.smtp.transcript import Lines
 from common.smtp.words import in_words
 
 __all__ = [
     "AccountError",
     "ConnectionFailed",
     "Envelope",
+    "Lines",
     "Outcome",
     "Phase",
     "ProbeResult",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from common.network import NetworkPolicy
 from common.smtp.errors import AccountError, ConnectionFailed, Stage
 from common.smtp.opening import SMTPServer, Timeouts, open_session
+from common.smtp.session import Outcome
 from common.smtp.transcript import Lines, codes_alone
 
 _TIMEOUTS = Timeouts(opening=15)
@@ -45,6 +46,19 @@ class ProbeResult:
             code=error.code,
             dialogue=lines if error.is_quotable else codes_alone(lines),
             is_masked=bool(lines) and not error.is_quotable,
+        )
+
+    @classmethod
+    def refused(cls, word: Outcome, *, dialogue: Lines) -> ProbeResult:
+        """Return the result of a session whose server takes no mail of this account."""
+        return cls(
+            ok=False,
+            stage=Stage.READY,
+            detail=str(word.reply),
+            capabilities=(),
+            latency_ms=0,
+            code=f"refused_at_{word.phase}",
+            dialogue=dialogue,
         )
 
 

@@ -257,3 +257,22 @@ def test_what_was_said_when_a_refusal_paused_the_account_is_on_its_page(viewer, 
     assert "&gt; AUTH PLAIN ***" in page
     assert "&lt; 535 5.7.8\n" in page
     assert "canary-1" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [("MAIL", "553 5.7.1 not your address"), ("RCPT", "530 5.7.0 sign in first")],
+)
+def test_so_is_what_was_said_when_the_server_took_nothing_from_the_sender(
+    viewer, tenant, event, said
+):
+    with ScriptedServer().always(event, said) as server:
+        account = account_at(server, tenant=tenant)
+        drained(queue(account))
+
+    page = viewer.get(f"/admin/accounts/emailaccount/{account.pk}/change/").content.decode()
+
+    assert "when mail was to go out" in page
+    assert f"&gt; MAIL FROM:&lt;{account.email_address}&gt;" in page
+    assert f"&lt; {said}\n" in page
