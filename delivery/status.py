@@ -113,7 +113,7 @@ def why_waiting(account: EmailAccount, *, at: datetime) -> str:
     text = LIMITS[wait.window] % {"limit": wait.limit, "until": _shown(wait.until, account)}
     usage = limits.usage_of(account)
     if wait.is_daily and account.fallback_account_id and usage and usage.fallback_refusal:
-        refusal = {"reason": in_words(usage.fallback_refusal)}
+        refusal = {"reason": usage.fallback_refusal}
         text += " " + _("The fallback's server refused it: %(reason)s") % refusal
     return text
 
@@ -135,4 +135,4 @@ def why_held(account: EmailAccount) -> str:
     waits = backoff.current(account.pk)
     if waits is None or waits.is_over:
         return ""
-    return _("server left alone: %(reason)s") % {"reason": waits.reason}
+    return _("server left alone: %(reason)s") % {"reason": in_words(waits.reason)}

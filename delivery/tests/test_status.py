@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from common.tests.smtp_server import ScriptedServer
-from delivery import jobs, tallies
-from delivery.status import account_queues, sent_last_minute
+from delivery import backoff, jobs, tallies
+from delivery.status import account_queues, sent_last_minute, why_held
 from delivery.tallies import Reach
 from delivery.tests.sending import account_at, queue, queue_many
 from logs.models import EmailLog
@@ -76,6 +76,17 @@ def test_the_oldest_is_the_one_at_the_front_of_the_queue(account):
     (queued,) = account_queues(at=timezone.now())
 
     assert queued.oldest == long_ago
+
+
+def test_why_a_server_is_left_alone_is_told_in_the_readers_language(account):
+    backoff.begin(account.pk, reason="The server could not be reached.")
+    in_english = why_held(account)
+
+    with translation.override("pt"):
+        in_portuguese = why_held(account)
+
+    assert in_english == "server left alone: The server could not be reached."
+    assert "The server" not in in_portuguese
 
 
 def test_the_rate_is_what_went_out_in_the_last_minute_without_test_mail(account, server):
