@@ -23,6 +23,7 @@ from accounts import last_try, many, rules, services
 from accounts.last_try import LastTry
 from accounts.models import EmailAccount
 from accounts.presets import PRESETS
+from accounts.stages import STAGES, failure_in_words
 from common.errors import Conflict, Refused, RefusedTogether
 from common.smtp import ProbeResult, Stage, in_words
 from tenants.admin_base import OneTenantForm, TenantAdmin
@@ -37,13 +38,6 @@ PER = {
 }
 
 
-STAGES = {
-    Stage.RESOLVE: _("name found"),
-    Stage.CONNECT: _("connected"),
-    Stage.TLS: _("encrypted"),
-    Stage.AUTH: _("signed in"),
-    Stage.READY: _("ready"),
-}
 WORDS = {"passed": _("passed"), "failed": _("failed"), "open": _("not reached")}
 
 
@@ -371,12 +365,12 @@ class AccountAdmin(TenantAdmin):
 
     def _test(self, request: HttpRequest, account: EmailAccount) -> None:
         result = services.test_and_resume(account)
-        said = {"account": account, "stage": result.stage.value, "detail": in_words(result.detail)}
         if result.ok:
-            self.message_user(request, _("%(account)s works.") % said, messages.SUCCESS)
+            text = _("%(account)s works.") % {"account": account}
+            self.message_user(request, text, messages.SUCCESS)
         else:
-            text = _("%(account)s failed at the stage “%(stage)s”: %(detail)s")
-            self.message_user(request, text % said, messages.ERROR)
+            text = failure_in_words(account, services.failed(result).detail)
+            self.message_user(request, text, messages.ERROR)
 
     # Actions
 
@@ -422,11 +416,10 @@ class AccountAdmin(TenantAdmin):
         done: Any,
     ) -> None:
         for account in rows:
-            said = {"account": account}
             try:
                 verb(account)
             except (Refused, Conflict) as error:
-                text = _("%(account)s: %(detail)s") % {**said, "detail": error.detail}
+                text = failure_in_words(account, error.detail)
                 self.message_user(request, text, messages.ERROR)
             else:
-                self.message_user(request, done % said, messages.SUCCESS)
+                self.message_user(request, done % {"account": account}, messages.SUCCESS)

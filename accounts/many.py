@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import services
 from accounts.models import EmailAccount
+from accounts.stages import failure_in_words
 from common.errors import SendCraftError
 from tenants.background import register
 from tenants.each import ForEach
@@ -42,6 +43,12 @@ def _named(account: EmailAccount, error: SendCraftError) -> str:
     return f"{account}: {error.detail}"
 
 
+def _shown(value: str) -> str:
+    """Return what ``_named`` stored, in the reader's language."""
+    account, _colon, detail = value.partition(": ")
+    return failure_in_words(account, detail)
+
+
 for _kind, _label, _verb, _done in (
     (TEST, _("Test of accounts"), _test, _("Passed")),
     (ACTIVATION, _("Activation of accounts"), services.activate, _("Active")),
@@ -58,5 +65,6 @@ for _kind, _label, _verb, _done in (
             refused=_("Failed"),
             words=WORDS,
             named=_named,
+            shown=_shown,
         ).kind(),
     )

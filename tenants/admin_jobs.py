@@ -22,7 +22,7 @@ from common import spreadsheets
 from common.errors import Conflict
 from tenants import services
 from tenants.admin_base import TenantAdmin, is_list, person
-from tenants.background import job_storage, kind_of, output_paths
+from tenants.background import JobKind, job_storage, kind_of, output_paths
 from tenants.models import BackgroundJob, JobProblem, JobStatus
 
 COLOURS: dict[str, str] = {
@@ -147,9 +147,7 @@ class BackgroundJobAdmin(TenantAdmin):
             "piece": kind.piece,
             "error": kind.word(job.error) if job.error else "",
             "counts": [(name, job.result[key]) for key, name in _counts(job) if key in job.result],
-            "problems": [
-                (each.line, each.value, kind.word(each.code)) for each in problems[:PROBLEMS_SHOWN]
-            ],
+            "problems": [_told(each, kind) for each in problems[:PROBLEMS_SHOWN]],
             "has_more_problems": len(problems) > PROBLEMS_SHOWN,
             "has_output": job.status == JobStatus.DONE and bool(job.output_parts),
             "may_cancel": not job.is_over
@@ -175,9 +173,12 @@ def _problem_report(job: BackgroundJob) -> Iterator[bytes]:
     yield (spreadsheets.BOM + spreadsheets.to_csv(header)).encode()
     after = 0
     while rows := list(_problems_after(job, after)):
-        cells = [(row.line, row.value, kind.word(row.code)) for row in rows]
-        yield spreadsheets.to_csv(cells).encode()
+        yield spreadsheets.to_csv(_told(row, kind) for row in rows).encode()
         after = rows[-1].line
+
+
+def _told(problem: JobProblem, kind: JobKind) -> tuple[int, str, str]:
+    return problem.line, kind.shown(problem.value), kind.word(problem.code)
 
 
 def _problems_after(job: BackgroundJob, line: int) -> Iterable[JobProblem]:

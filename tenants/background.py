@@ -75,7 +75,8 @@ class _Lost(Exception):
 class JobKind:
     """What is done under a name; ``words`` are for people, by the code of an error or problem.
 
-    ``counts`` names what the job's ``result`` counts, ``piece`` what numbers its problems.
+    ``counts`` names what the job's ``result`` counts, ``piece`` what numbers its problems, and
+    ``shown`` returns a problem's stored value in the reader's language.
     """
 
     label: str | Promise
@@ -83,6 +84,7 @@ class JobKind:
     words: Mapping[str, str | Promise] = field(default_factory=dict)
     counts: Mapping[str, str | Promise] = field(default_factory=dict)
     piece: str | Promise = LINE
+    shown: Callable[[str], str] = str
 
     def word(self, code: str) -> str:
         return str({**WORDS, **self.words}.get(code, code))

@@ -33,8 +33,8 @@ class ForEach:
 
     ``rows`` finds the job's rows, of its tenant alone. ``waits``: ``verb`` asks another server, so
     it runs outside of transactions, and a killed worker's last row is asked again; any other
-    shares the transaction that counts its row. ``named`` says for people which row refused, and
-    ``words`` why, by the error's code.
+    shares the transaction that counts its row. ``named`` says for people which row refused, in
+    ``shown`` as the reader reads it, and ``words`` why, by the error's code.
     """
 
     label: str | Promise
@@ -44,11 +44,19 @@ class ForEach:
     refused: str | Promise = LEFT_ALONE
     words: Mapping[str, str | Promise] = field(default_factory=dict)
     named: Callable[[Any, SendCraftError], str] = lambda row, _error: str(row)
+    shown: Callable[[str], str] = str
     waits: bool = False
 
     def kind(self) -> JobKind:
         counts = {"done": self.done, "refused": self.refused}
-        return JobKind(self.label, self.work, words=self.words, counts=counts, piece=_("number"))
+        return JobKind(
+            self.label,
+            self.work,
+            words=self.words,
+            counts=counts,
+            piece=_("number"),
+            shown=self.shown,
+        )
 
     def work(self, run: JobRun) -> None:
         if run.job.total is None:

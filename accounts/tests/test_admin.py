@@ -21,6 +21,7 @@ from tests.staff import JOB, staff, worked_off
 
 LIST = "/admin/accounts/emailaccount/"
 ADD = f"{LIST}add/"
+JOBS = "/admin/tenants/backgroundjob/"
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_testing_and_activating_tell_the_stage(admin, account):
         works = switch(admin, "test_connection", account)
         activated = switch(admin, "activate", account)
 
-    assert "“auth”" in failed
+    assert "“signed in”" in failed
     assert "535" in failed
     assert works == "orders@shop.test works."
     assert activated == "orders@shop.test is active."
@@ -212,6 +213,10 @@ def test_many_accounts_are_tested_as_a_job_that_tells_each_failure(admin, tenant
     assert account.paused_at is None
     shown = admin.get(JOB.format(job.pk)).content.decode()
     assert "It failed its test." in shown
+    assert f"{other} failed at the stage “connected”: The server refused the connection." in shown
+    for suffix in ("change/", "problems/"):
+        page = admin.get(f"{JOBS}{job.pk}/{suffix}", headers={"Accept-Language": "pt"})
+        assert "The server refused the connection" not in page.getvalue().decode()
 
 
 def test_a_test_in_place_shows_each_stage(admin, account):
@@ -271,6 +276,19 @@ def test_a_refusal_is_told_in_the_readers_language(admin, account, language, wor
     ):
         assert words in answer.content.decode()
         assert "The server refused" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("action", ["test_connection", "activate", "resume"])
+def test_a_failure_of_a_button_is_told_in_the_readers_language(admin, account, action):
+    EmailAccount.objects.update(smtp_port=1, paused_at=timezone.now(), paused_reason="x")
+    url = f"{LIST}{account.pk}/switch/{action}"
+
+    answer = admin.post(url, headers={"Accept-Language": "pt"})
+
+    (text,) = told(answer)
+    assert text.startswith("orders@shop.test")
+    assert "connect" not in text
+    assert "The server refused the connection" not in text
 
 
 def test_a_passed_test_takes_the_place_of_a_failed_one(admin, account):
@@ -362,7 +380,7 @@ def test_the_accounts_own_page_has_the_actions_as_buttons(admin, account, foreig
 def test_a_failed_activation_is_told(admin, account):
     EmailAccount.objects.update(smtp_password_encrypted="v1:00000000:x")
 
-    assert "auth: " in switch(admin, "activate", account)
+    assert "“signed in”" in switch(admin, "activate", account)
     assert not EmailAccount.objects.get().is_active
 
 
