@@ -15,6 +15,10 @@ def beginnings(texts: Iterable[str]) -> re.Pattern[str]:
 
 
 def translated(text: str, *, known: re.Pattern[str]) -> str:
-    """Return ``text`` with its known beginning as one reads it; all else stays."""
+    """Return ``text`` with its known beginning as one reads it, and known sentences behind it."""
     found = known.match(text)
-    return gettext(found[1]) + text[found.end() :] if found else text
+    if found is None:
+        return text
+    rest = text[found.end() :]
+    more = f". {translated(rest[2:], known=known)}" if rest.startswith(". ") else rest
+    return gettext(found[1]) + more

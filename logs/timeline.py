@@ -14,6 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from common.smtp import in_words
 from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
 from tenants.models import Mode
 
@@ -214,7 +215,7 @@ def _why(event: EmailEvent) -> Iterator[str]:
     if data.get("suppression_reason"):
         yield _suppressed(data)
     elif data.get("reason") and not _is_reply(data):
-        yield _known(REASONS, data["reason"])
+        yield str(REASONS.get(data["reason"]) or in_words(str(data["reason"])))
     for address, word in _mapping(data.get("left_out")).items():
         yield f"{address}: {_suppressed(_mapping(word))}"
 
@@ -237,7 +238,7 @@ def _replies(
         return
     reason = str(data.get("reason") or "")
     if reason and _is_reply(data):
-        yield None, reason
+        yield None, in_words(reason)
     elif is_last and email.smtp_response and data.get("smtp_code"):
         yield None, email.smtp_response
 

@@ -30,6 +30,9 @@ SAID = (
     _("The server, or somebody on the way, spoke in clear where TLS starts"),
     _("The connection was lost while TLS was set up"),
     _("The server's answer was not understood"),
+    _("The session can no longer be used"),
+    _("The message may have been taken"),
+    _("SendCraft could not handle the message; its log says why"),
     # Of mailboxes
     _("The server offers no TLS, so the password was not sent"),
     _("The server does not open the folder"),

@@ -76,6 +76,25 @@ def test_a_step_quotes_what_the_server_said(tenant):
     assert several.replies == (("rui@example.com", "250 ok"),)
 
 
+@pytest.mark.parametrize(
+    ("reason", "smtp_code"),
+    [
+        ("The server could not be reached.", None),
+        ("The server closed the connection. The server did not answer in time.", None),
+        ("The server is closing the connection; it may work later.", 421),
+    ],
+)
+def test_why_a_try_failed_is_told_in_the_readers_language(tenant, reason, smtp_code):
+    email = an_email(tenant)
+
+    with translation.override("pt"):
+        step = step_of(email, "deferred", reason=reason, smtp_code=smtp_code)
+
+    said = [*step.why, *(reply for _to, reply in step.replies)]
+    assert len(said) == 1
+    assert "The server" not in said[0]
+
+
 def test_the_last_reply_is_not_put_into_the_mouth_of_an_earlier_attempt(tenant):
     email = an_email(tenant, status="sent", smtp_response="250 ok")
     for minute, kind in enumerate(["failed", "sent"]):
