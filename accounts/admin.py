@@ -25,7 +25,7 @@ from accounts.models import EmailAccount
 from accounts.presets import PRESETS
 from accounts.stages import STAGES, failure_in_words
 from common.errors import Conflict, Refused, RefusedTogether
-from common.smtp import ProbeResult, Stage, in_words
+from common.smtp import ProbeResult, Stage, as_text, in_words
 from tenants.admin_base import OneTenantForm, TenantAdmin
 from tenants.admin_each import start_for_each
 from tenants.models import Role
@@ -57,12 +57,11 @@ def stages_of(result: ProbeResult, *, account: EmailAccount) -> Iterator[dict[st
 
 def shown_try(last: LastTry, *, account: EmailAccount) -> dict[str, Any]:
     """Return what the page shows of the last test or refusal."""
-    arrows = {"C": ">", "S": "<"}
     return {
         "last": last,
         "detail": in_words(last.result.detail),
         "stages": list(stages_of(last.result, account=account)),
-        "dialogue": [f"{arrows[who]} {line}" for who, line in last.result.dialogue],
+        "dialogue": as_text(last.result.dialogue),
     }
 
 

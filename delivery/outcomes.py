@@ -41,8 +41,7 @@ class Attempt:
 
     def data(self, **more: Any) -> dict[str, Any]:
         """Return an event's data, without what is not known."""
-        arrows = {"C": ">", "S": "<"}
-        lines = [f"{arrows[who]} {line}" for who, line in self.transcript]
+        lines = smtp.as_text(self.transcript)
         known = {name: value for name, value in {**more, "via": self.via}.items() if value}
         return {**known, **({"transcript": lines} if lines else {})}
 

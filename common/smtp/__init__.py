@@ -6,7 +6,7 @@ from common.smtp.opening import SMTPServer, Timeouts, open_session
 from common.smtp.probe import ProbeResult, probe
 from common.smtp.reply import Reply
 from common.smtp.session import Outcome, Phase, Receipt, SMTPSession
-from common.smtp.transcript import Lines
+from common.smtp.transcript import Lines, as_text, codes_alone
 from common.smtp.words import in_words
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "SMTPSession",
     "Stage",
     "Timeouts",
+    "as_text",
+    "codes_alone",
     "in_words",
     "open_session",
     "probe",

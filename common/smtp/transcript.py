@@ -38,6 +38,12 @@ class Transcript:
             self._lines.append((direction, line[:MAX_LENGTH]))
 
 
+def as_text(lines: Lines) -> list[str]:
+    """Return the dialogue as people read it: ``>`` before what we said, ``<`` before theirs."""
+    arrows = {"C": ">", "S": "<"}
+    return [f"{arrows[who]} {line}" for who, line in lines]
+
+
 def codes_alone(lines: Lines) -> Lines:
     """Return the dialogue with nothing of the server's replies but their codes."""
     return tuple(_codes_of(who, line) for who, line in lines)
