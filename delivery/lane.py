@@ -20,6 +20,7 @@ from common.smtp import (
     AccountError,
     ConnectionFailed,
     Envelope,
+    Lines,
     ProbeResult,
     Receipt,
     SMTPServer,
@@ -274,12 +275,20 @@ class Lane:
     def _attempt(
         self, email: EmailLog, began_at: datetime, error: Exception | None = None
     ) -> Attempt:
-        transcript: tuple[tuple[str, str], ...] = getattr(error, "transcript", ())
+        """Return what there is to tell; what a session said before it stood open may be masked."""
+        transcript: Lines = getattr(error, "transcript", ())
+        is_masked = bool(transcript) and not getattr(error, "is_quotable", True)
         if not transcript and self._connection is not None:
             transcript = self._connection.session.transcript
         via = self._ledger.account.email_address if self._ledger.is_carrying else ""
-        now = self._ledger.now()
-        return Attempt(email, began_at=began_at, at=now, transcript=transcript, via=via)
+        return Attempt(
+            email,
+            began_at=began_at,
+            at=self._ledger.now(),
+            transcript=transcript,
+            via=via,
+            is_masked=is_masked,
+        )
 
     def _drop_session(self) -> None:
         if self._connection is not None:

@@ -31,6 +31,7 @@ class Attempt:
     """One attempt at a message, over at ``at``; ``transcript`` as the session keeps it.
 
     ``via`` is the address of the account that it went over, where that is another.
+    ``is_masked``: of the server's words the codes alone may be shown.
     """
 
     email: EmailLog
@@ -38,10 +39,12 @@ class Attempt:
     at: datetime
     transcript: tuple[tuple[str, str], ...] = ()
     via: str = ""
+    is_masked: bool = False
 
     def data(self, **more: Any) -> dict[str, Any]:
         """Return an event's data, without what is not known."""
-        lines = smtp.as_text(self.transcript)
+        shown = smtp.codes_alone(self.transcript) if self.is_masked else self.transcript
+        lines = smtp.as_text(shown)
         known = {name: value for name, value in {**more, "via": self.via}.items() if value}
         return {**known, **({"transcript": lines} if lines else {})}
 

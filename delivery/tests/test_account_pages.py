@@ -197,6 +197,25 @@ def test_what_a_server_on_the_way_reported_later_is_no_failed_delivery(viewer, a
     assert "None that is remembered." in text_of(viewer, account)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_a_private_host_said_before_it_took_us_is_read_nowhere(viewer, api, tenant):
+    with ScriptedServer().always("BANNER", "421 4.7.0 db-7 of the intranet") as server:
+        account = account_at(server, tenant=tenant)
+        email = drained(queue(account))
+
+    history = f"/api/v1/logs/{email.tracking_id}/events"
+    answers = [
+        part(viewer, account),
+        viewer.get(f"/admin/logs/emaillog/{email.pk}/change/").content.decode(),
+        api.get(history).content.decode(),
+        api.get(f"/api/v1/logs/{email.tracking_id}").content.decode(),
+    ]
+
+    assert "&lt; 421 4.7.0\n" in answers[0]
+    assert "< 421 4.7.0" in api.get(history).json()["results"][-1]["data"]["transcript"]
+    assert not any("intranet" in answer for answer in answers)
+
+
 def test_where_nothing_failed_it_says_so(viewer, account):
     an_email(account.tenant, account=account, status=EmailStatus.SENT)
 
