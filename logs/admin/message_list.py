@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
 
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.db import connections, router
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
@@ -117,8 +117,11 @@ def tenants_in(request: HttpRequest) -> list[int]:
 def is_by_time(request: HttpRequest) -> bool:
     """Tell whether the index of tenant and time leads: for days, and for all of a tenant.
 
-    Who sees every tenant gets its newest messages by key.
+    Who sees every tenant gets its newest messages by key, and so does who sees very many: no
+    index has the messages of all of them by time.
     """
+    if len(tenants_in(request)) > MOST_LANES:
+        return False
     if day_in(request, FIRST_DAY) or day_in(request, LAST_DAY):
         return True
     sees_all = request.user.is_superuser and len(tenants_in(request)) > 1
@@ -126,8 +129,14 @@ def is_by_time(request: HttpRequest) -> bool:
 
 
 def has_index(request: HttpRequest) -> bool:
-    """Tell whether each tenant's messages stand in an index in the list's order."""
-    return is_by_time(request) or filters_in(request) == {STATUS}
+    """Tell whether each tenant's messages stand in an index in the list's order.
+
+    What is found by its keys is not looked for in there: each tenant's part would repeat them.
+    """
+    given = filters_in(request)
+    if SEARCH_VAR in given or request.GET.get(MODE) == Mode.TEST:
+        return False
+    return is_by_time(request) or given == {STATUS}
 
 
 def filters_in(request: HttpRequest) -> set[str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from logs.admin import message_list
 from logs.admin.emails import EmailLogAdmin
 from logs.tests.builders import NOON, an_email
 from logs.tests.test_admin import LIST, staff
@@ -70,6 +73,23 @@ def test_one_of_several_tenants_can_be_chosen(member, mail, tenant, other_tenant
 def test_a_tenant_of_others_can_not_be_chosen(member, mail):
     assert subjects(member, tenant__id__exact=mail.pk) == []
     assert subjects(member, tenant__id__exact=mail.pk, **DAYS) == []
+
+
+def test_what_a_search_found_is_named_once_however_many_tenants_there_are(member, mail):
+    for query in ({"q": "ana@"}, {"mode__exact": "test"}):
+        with CaptureQueriesContext(connection) as captured:
+            shown = subjects(member, **DAYS, **query)
+
+        assert shown == (["m4", "m3"] if "q" in query else [])
+        assert not any("UNION ALL" in one["sql"] for one in captured)
+
+
+def test_who_belongs_to_very_many_tenants_gets_the_newest_by_key(member, mail, tenant, monkeypatch):
+    monkeypatch.setattr(message_list, "MOST_LANES", 1)
+    an_email(tenant, subject="late", queued_at=NOON - timedelta(days=1))
+
+    assert pages(member, 2) == [["late", "m4"], ["m3", "m2"]]
+    assert subjects(member, **DAYS) == ["m4", "m3"]
 
 
 def test_who_sees_all_tenants_gets_the_days_of_all(admin_client, mail):
