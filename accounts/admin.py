@@ -59,6 +59,7 @@ def shown_try(last: LastTry, *, account: EmailAccount) -> dict[str, Any]:
     """Return what the page shows of the last test or refusal."""
     return {
         "last": last,
+        "zone": account.tenant.zone,
         "detail": in_words(last.result.detail),
         "stages": list(stages_of(last.result, account=account)),
         "dialogue": as_text(last.result.dialogue),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.messages import get_messages
@@ -15,7 +17,7 @@ from accounts import services
 from accounts.models import EmailAccount
 from accounts.tests.conftest import PASSWORD, fields, message_of
 from common.tests.smtp_server import ScriptedServer
-from tenants.models import Role
+from tenants.models import Role, Tenant
 from tests.factories import make_account
 from tests.staff import JOB, staff, worked_off
 
@@ -319,6 +321,23 @@ def test_without_the_cache_the_page_and_the_test_work(admin, account, settings):
 
     assert "name found" in answer.content.decode()
     assert "name found" not in admin.get(change_page(account)).content.decode()
+
+
+@pytest.mark.parametrize("is_in_place", [True, False])
+def test_times_are_those_of_the_accounts_tenant(other_tenant, admin_client, account, is_in_place):
+    Tenant.objects.filter(pk=account.tenant.pk).update(timezone="Asia/Tokyo")
+    paused_at = datetime(2026, 1, 1, 20, tzinfo=UTC)
+    EmailAccount.objects.update(smtp_port=1, paused_at=paused_at, paused_reason="x")
+
+    url = f"{LIST}{account.pk}/switch/test_connection"
+    shown = admin_client.post(url, headers={"HX-Request": "true"}).content.decode()
+    now = timezone.now().astimezone(ZoneInfo("Asia/Tokyo"))
+    if not is_in_place:
+        shown = admin_client.get(change_page(account)).content.decode()
+        assert "Since 2 Jan 2026, 05:00." in shown
+
+    at = re.search(r"Tested on (\d+ \w+ \d+, \d+):", shown)[1]
+    assert at in {f"{each:%-d %b %Y, %H}" for each in (now, now - timedelta(minutes=1))}
 
 
 def switches(client: Client, account: EmailAccount) -> set[str]:
