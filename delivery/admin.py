@@ -34,7 +34,7 @@ from delivery.tallies import ACCOUNTS_AT_ONCE
 from delivery.template_tests import TemplateTests
 from logs.models import EmailLog
 from tenants.admin_base import LongList, TenantAdmin, user_of
-from tenants.admin_each import start_for_each
+from tenants.admin_each import are_too_many, start_for_each
 from tenants.models import Role
 from tenants.roles import LEAST_ROLE, Verb, tenants_of
 
@@ -137,6 +137,8 @@ class SuppressionAdmin(TenantAdmin):
         """Ask once more, and remove the chosen entries as a job."""
         if "post" in request.POST:
             return start_for_each(self, request, rows, kind=suppression_lists.REMOVAL)
+        if are_too_many(self, request, rows):
+            return None
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

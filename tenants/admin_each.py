@@ -19,16 +19,23 @@ from tenants.services import start_job
 MOST_CHOSEN = 10_000
 
 
+def are_too_many(model_admin: TenantAdmin, request: HttpRequest, rows: QuerySet[Any]) -> bool:
+    """Tell whether no job takes so many chosen rows, and tell the user so."""
+    if rows.order_by("pk")[: MOST_CHOSEN + 1].count() <= MOST_CHOSEN:
+        return False
+    text = _("Choose %(most)d rows at the most.") % {"most": MOST_CHOSEN}
+    model_admin.message_user(request, text, messages.ERROR)
+    return True
+
+
 def start_for_each(
     model_admin: TenantAdmin, request: HttpRequest, rows: QuerySet[Any], *, kind: str
 ) -> HttpResponse | None:
     """Start ``kind`` for the chosen rows and go where it is watched; None: nothing was started."""
-    of_tenant = model_admin.tenant_path or "tenant"
-    keys = list(rows.order_by("pk").values_list(of_tenant, "pk")[: MOST_CHOSEN + 1])
-    if len(keys) > MOST_CHOSEN:
-        text = _("Choose %(most)d rows at the most.") % {"most": MOST_CHOSEN}
-        model_admin.message_user(request, text, messages.ERROR)
+    if are_too_many(model_admin, request, rows):
         return None
+    of_tenant = model_admin.tenant_path or "tenant"
+    keys = rows.order_by("pk").values_list(of_tenant, "pk")[:MOST_CHOSEN]
     chosen: dict[int, list[int]] = defaultdict(list)
     for tenant_id, pk in keys:
         chosen[tenant_id].append(pk)

@@ -310,12 +310,16 @@ def test_all_that_a_filter_finds_are_removed_beyond_the_page(editor, tenant):
     assert Suppression.objects.get().address == "left@example.com"
 
 
-def test_more_than_may_be_chosen_at_once_are_refused_in_words(editor, tenant, monkeypatch):
+@pytest.mark.parametrize("answered", [{}, {"post": "yes"}])
+def test_more_than_may_be_chosen_at_once_are_refused_before_and_after_the_question(
+    editor, tenant, monkeypatch, answered
+):
     monkeypatch.setattr("tenants.admin_each.MOST_CHOSEN", 1)
     entries = [suppress(f"{n}@example.com", tenant=tenant) for n in range(2)]
 
-    answer = removal(editor, *entries, post="yes")
+    answer = removal(editor, *entries, **answered)
 
+    assert answer.status_code == 302
     assert "Choose 1 rows at the most." in editor.get(answer["Location"]).content.decode()
     assert not BackgroundJob.objects.exists()
 
