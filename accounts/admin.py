@@ -253,7 +253,7 @@ class AccountAdmin(TenantAdmin):
     def _create(self, form: AccountForm) -> EmailAccount:
         """Store it; a tenant's first one is its default, so that what needs one just works."""
         tenant = form.cleaned_data["domain"].tenant
-        is_first = not EmailAccount.objects.filter(default_for=tenant).exists()
+        is_first = not EmailAccount.objects.for_tenant(tenant).exists()
         fields = form.given() | {"is_default": is_first}
         return services.create_account(tenant=tenant, fields=fields)
 

@@ -94,6 +94,16 @@ def test_the_first_account_is_the_tenants_default_and_stays_it(admin, domain):
     assert (default.email_address, EmailAccount.objects.count()) == ("orders@shop.test", 2)
 
 
+def test_another_account_takes_no_place_that_was_left_empty(admin, domain):
+    admin.post(ADD, entered(domain=domain.pk, email_address="orders@shop.test"))
+    services.update_account(EmailAccount.objects.get(), changes={"is_default": False})
+
+    admin.post(ADD, entered(domain=domain.pk, email_address="news@shop.test"))
+
+    assert EmailAccount.objects.count() == 2
+    assert not EmailAccount.objects.exclude(default_for=None).exists()
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
