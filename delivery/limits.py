@@ -114,8 +114,11 @@ def take(account: EmailAccount, *, most: int, at: datetime) -> Permits:
 
 
 def give_back(account: EmailAccount, *, count: int, taken_at: datetime) -> None:
-    """Return unused permits to those windows that are still the ones they came from."""
-    if count <= 0 or not is_limited(account):
+    """Return unused permits to those windows that are still the ones they came from.
+
+    Those from before the account's first limit were counted nowhere.
+    """
+    if count <= 0 or not is_limited(account) or usage_of(account) is None:
         return
     zone = account.tenant.zone
     with transaction.atomic(savepoint=False):
@@ -334,12 +337,17 @@ def _locked(account: EmailAccount) -> AccountUsage:
     """Return the row, which nobody else changes until the transaction ends.
 
     Written by hand, since every claim asks it: Django would take longer.
+
+    Raises:
+        AccountUsage.DoesNotExist: it is gone, and most likely the account with it.
     """
     connection = connections[router.db_for_write(AccountUsage)]
     sql = f"SELECT * FROM {AccountUsage._meta.db_table} WHERE account_id = %s"  # noqa: S608  names only
     if connection.features.has_select_for_update:
         sql += f" {connection.ops.for_update_sql()}"
-    (usage,) = AccountUsage.objects.using(connection.alias).raw(sql, [account.pk])
+    usage = next(iter(AccountUsage.objects.using(connection.alias).raw(sql, [account.pk])), None)
+    if usage is None:
+        raise AccountUsage.DoesNotExist(f"account {account.pk} has no counters any more")
     account.usage = usage
     return usage
 

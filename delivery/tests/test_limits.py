@@ -106,6 +106,37 @@ def test_unused_permits_are_given_back_to_their_own_window_only(account):
     assert taken(account, at=NOON + MINUTE) == 0
 
 
+def test_permits_from_before_the_first_limit_are_given_back_without_counters(account):
+    assert taken(account, at=NOON) == 20
+    first = limited(account, limit_per_minute=5)
+
+    limits.give_back(first, count=20, taken_at=NOON)
+
+    assert taken(account, at=NOON) == 5
+
+
+def test_counters_that_went_with_their_account_are_missed_by_name(account):
+    held = limited(account, limit_per_minute=5)
+    limits.take(held, most=1, at=NOON)
+    AccountUsage.objects.all().delete()
+
+    with pytest.raises(AccountUsage.DoesNotExist, match=f"account {account.pk} has no counters"):
+        limits.take(held, most=1, at=NOON)
+
+
+def test_a_limit_that_is_set_during_a_drain_does_not_end_it(account, monkeypatch):
+    monkeypatch.setattr("delivery.ledger.LOOK_EVERY", 0)
+    queue(account)
+    ledger = Ledger(account.pk)
+    ledger.release(ledger.claim())
+    limited(account, limit_per_hour=5)
+
+    claimed = ledger.claim()
+    ledger.close()
+
+    assert len(claimed) == 1
+
+
 def test_many_workers_together_never_get_more_than_the_limit(account):
     limited(account, limit_per_hour=50)
 
