@@ -12,6 +12,7 @@ from common.smtp import Outcome, Phase
 # Enhanced codes (RFC 3463) of a recipient's address that no mail will ever reach. 5.1.7 and
 # 5.1.8 are about the sender, 5.1.0 about anything.
 BAD_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+# What a server says when the account, not the message, is the trouble (RFC 4954).
 SIGN_IN = frozenset({530, 534, 535, 538})
 # What a refused MAIL says about the message rather than about its sender.
 ABOUT_MESSAGE = re.compile(r"5\.(3\.4|6\.[0-9]+|5\.4)")

@@ -62,16 +62,11 @@ def opened_message(token: str) -> uuid.UUID | None:
     return _tracking_id(read_token(OPEN, token))
 
 
-def click_url(tracking_id: uuid.UUID, target: str, *, host: str = "") -> str | None:
-    """Return a link that leads to ``target`` and tells us; None where it had better stay.
+def click_urls(tracking_id: uuid.UUID, *, host: str = "") -> Callable[[str], str | None]:
+    """Return what makes a target a link that leads there and tells us; None: it had better stay.
 
     The whole target is in the token, so nothing but what we signed can be redirected to.
     """
-    return click_urls(tracking_id, host=host)(target)
-
-
-def click_urls(tracking_id: uuid.UUID, *, host: str = "") -> Callable[[str], str | None]:
-    """Return what makes links of a message's targets as ``click_url`` does."""
     begin, message, token = f"{base_url(host)}/t/c/", tracking_id.bytes, token_maker(CLICK)
 
     def link(target: str) -> str | None:

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from common.errors import OutcomeUnknown, PermanentError, ProviderError, TransientError
+from common.errors import OutcomeUnknown, PermanentError, ProviderError
 from common.smtp.dialogue import Dialogue
 from common.smtp.envelope import Commands, Envelope, dot_stuffed, prepare
 from common.smtp.errors import (
-    AccountError,
     ConnectionFailed,
     Nonsense,
     ServiceClosing,
@@ -24,8 +23,6 @@ from common.smtp.transcript import Transcript
 
 # A larger body waits until the server has agreed to its sender and a recipient.
 MAX_BODY_AHEAD = 256 * 1024
-# What a server says to MAIL when the account, not the message, is the trouble (RFC 4954).
-_ACCOUNT_CODES = frozenset({530, 534, 535, 538})
 _QUIT_SECONDS = 5.0
 _QUIET = 1.0
 
@@ -50,22 +47,6 @@ class Outcome:
     def is_accepted(self) -> bool:
         """Whether the server took the message for this recipient."""
         return self.phase is Phase.BODY and self.reply.is_positive
-
-    @property
-    def error(self) -> ProviderError | None:
-        """The refusal as an exception to raise or record, None if the server took the message."""
-        if self.is_accepted:
-            return None
-        if self.phase is Phase.MAIL and self.reply.code in _ACCOUNT_CODES:
-            detail = f"The server wants other credentials: {self.reply}"
-            return AccountError(detail, stage=Stage.READY, reply=self.reply)
-        kind = PermanentError if self.reply.is_permanent else TransientError
-        return kind(
-            str(self.reply),
-            code=f"refused_at_{self.phase}",
-            smtp_code=self.reply.code,
-            enhanced_code=self.reply.enhanced_code,
-        )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from common.stored_texts import beginnings, translated
 
 SAID = (
     _("The server refused the user name or the password"),
-    _("The server wants other credentials"),
     _("The server offers no way to sign in with a user name and a password"),
     _("The server does not take connections from us"),
     _("The server did not answer EHLO"),

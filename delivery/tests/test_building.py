@@ -27,7 +27,7 @@ from delivery.tests.sending import ANA, account_at, drained, queue
 from delivery.tests.test_dkim import Verifier
 from domains.dkim_keys import generate_ed25519, generate_rsa
 from domains.models import DKIMKey
-from logs.links import click_url, open_url, unsubscribe_url
+from logs.links import click_urls, open_url, unsubscribe_url
 from logs.models import EmailLog
 from logs.models.content import attachment_storage
 from tests.factories import make_template
@@ -293,9 +293,8 @@ def test_links_are_tracked_for_their_recipient_but_no_way_out_is(account, tenant
 
     shop, out = links_of(own)
     way_out = unsubscribe_url(ana.tracking_id, host="links.shop.test")
-    assert shop == click_url(
-        ana.tracking_id, "https://shop.test/?a=1&b=ana", host="links.shop.test"
-    )
+    linked = click_urls(ana.tracking_id, host="links.shop.test")
+    assert shop == linked("https://shop.test/?a=1&b=ana")
     assert out == way_out
     assert own["List-Unsubscribe"] == f"<{way_out}>"
     pixel = open_url(ana.tracking_id, host="links.shop.test")
@@ -334,7 +333,7 @@ def test_a_message_is_tracked_as_it_asks(account, wanted, found):
 
 
 def test_a_link_of_ours_is_not_tracked_again(account):
-    ours = click_url(UUID(int=1), "https://x.test")
+    ours = click_urls(UUID(int=1))("https://x.test")
 
     email = queue(account, html=f'<a href="{ours}">x</a>', track_opens=False)
 

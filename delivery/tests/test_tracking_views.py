@@ -10,7 +10,7 @@ from django.test import Client, override_settings
 from common.ids import uuid7
 from common.tokens import make_token
 from delivery.hits import COLLECTOR
-from logs.links import click_url, open_url, unsubscribe_url
+from logs.links import click_urls, open_url, unsubscribe_url
 from logs.models import TrackingHit
 from logs.tests.builders import an_email
 
@@ -66,7 +66,7 @@ def test_an_open_answers_an_image_that_nobody_keeps(message):
     ],
 )
 def test_a_click_leads_to_the_very_bytes_of_the_target(message, target):
-    answer = Client().get(path_of(click_url(message, target)))
+    answer = Client().get(path_of(click_urls(message)(target)))
 
     (hit,) = hits()
     assert answer.status_code == 302
@@ -95,7 +95,7 @@ def test_a_click_leads_to_the_very_bytes_of_the_target(message, target):
 def test_what_no_redirect_should_lead_to_is_no_target_even_if_it_were_signed(message, target):
     signed = make_token("click", message.bytes + target.encode())
 
-    assert click_url(message, target) is None
+    assert click_urls(message)(target) is None
     assert Client().get(f"/t/c/{signed}").status_code == 404
     assert hits() == []
 
@@ -103,10 +103,10 @@ def test_what_no_redirect_should_lead_to_is_no_target_even_if_it_were_signed(mes
 def test_a_forged_or_foreign_token_is_not_found_and_asks_no_database(
     message, django_assert_num_queries
 ):
-    click, image = path_of(click_url(message, ORDER)), path_of(open_url(message))
+    click, image = path_of(click_urls(message)(ORDER)), path_of(open_url(message))
     way_out = unsubscribe_url(message).rpartition("/")[2]
     with override_settings(SECRET_KEY="another installation"):
-        foreign = path_of(click_url(message, ORDER))
+        foreign = path_of(click_urls(message)(ORDER))
     forged = [
         *(click[:-1], click + "A", click.swapcase(), "/t/c/x", "/t/c/" + "A" * 3000, foreign),
         *(click + "/", click.replace("/t/c/", "/t/o/") + ".gif", f"/t/o/{way_out}.gif"),
@@ -122,7 +122,7 @@ def test_a_forged_or_foreign_token_is_not_found_and_asks_no_database(
 
 
 def test_another_parameter_changes_nothing(message):
-    answer = Client().get(path_of(click_url(message, ORDER)) + "?url=https://evil.test")
+    answer = Client().get(path_of(click_urls(message)(ORDER)) + "?url=https://evil.test")
 
     assert answer["Location"] == ORDER
 
@@ -130,11 +130,11 @@ def test_another_parameter_changes_nothing(message):
 def test_a_request_asks_no_database(message, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert Client().get(path_of(open_url(message))).status_code == 200
-        assert Client().get(path_of(click_url(message, ORDER))).status_code == 302
+        assert Client().get(path_of(click_urls(message)(ORDER))).status_code == 302
 
 
 def test_head_and_prefetching_are_answered_alike_and_noted(message):
-    path = path_of(click_url(message, ORDER))
+    path = path_of(click_urls(message)(ORDER))
 
     head = Client().head(path)
     ahead = Client().get(path, headers={"Sec-Purpose": "prefetch;prerender"})
@@ -151,7 +151,7 @@ def test_every_host_that_leads_here_serves_signed_links_and_nothing_else(tenant)
     email = an_email(tenant)
     paths = [
         path_of(open_url(email.tracking_id)),
-        path_of(click_url(email.tracking_id, ORDER)),
+        path_of(click_urls(email.tracking_id)(ORDER)),
         path_of(unsubscribe_url(email.tracking_id)),
         "/admin/login/",
         "/api/v1/health",
@@ -170,7 +170,7 @@ def test_links_are_at_the_tracking_host_where_the_domain_has_one(message):
 
     assert open_url(message).startswith("https://mail.shop.test:8443/hub/t/o/")
     assert open_url(message, host="links.shop.test").startswith(f"{at_host}/t/o/")
-    assert str(click_url(message, ORDER, host="links.shop.test")).startswith(f"{at_host}/t/c/")
+    assert str(click_urls(message, host="links.shop.test")(ORDER)).startswith(f"{at_host}/t/c/")
     assert unsubscribe_url(message, host="links.shop.test").startswith(f"{at_host}/u/")
 
 
