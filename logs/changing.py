@@ -50,16 +50,18 @@ def _named(email: EmailLog, _error: SendCraftError) -> str:
     return str(email.tracking_id)  # an address would outlive its erasure
 
 
-for name, label, transition, done in (
+for _name, _label, _transition, _done in (
     (RETRY, _("Sending of messages"), transitions.retry, _("On their way")),
     (CANCEL, _("Cancelling of messages"), transitions.cancel, _("Cancelled")),
 ):
-    kind = ForEach(
-        label=label,
-        rows=_messages,
-        verb=_each(transition),
-        done=done,
-        words=WORDS,
-        named=_named,
-    ).kind()
-    register(name, kind)
+    register(
+        _name,
+        ForEach(
+            label=_label,
+            rows=_messages,
+            verb=_each(_transition),
+            done=_done,
+            words=WORDS,
+            named=_named,
+        ).kind(),
+    )
