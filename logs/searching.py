@@ -10,16 +10,18 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from logs.models import EmailLog
+from logs.models import EmailLog, EmailTag
 
 LOOKED_AT = 20_000
 """Messages whose subject a search reads, shared by the tenants it looks in."""
 FOUND = 400
 """Messages that one way of searching finds; SQLite takes 999 parameters at once."""
+SKEW = timedelta(hours=1)
+"""No message gets a lower key than one that was queued so much earlier."""
 LAST = "\U0010ffff"
 ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
@@ -68,6 +70,43 @@ def newest(
             rows, sinces = rows.filter(queued_at__gte=since), [*sinces, since]
         found += rows.filter(condition).values_list("queued_at", "pk")[: FOUND + 1]
     return [pk for _at, pk in sorted(found, reverse=True)[: FOUND + 1]], max(sinces, default=None)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Keys of messages with a tag, from ``first`` on; 0: all that there are."""
+
+    keys: QuerySet[EmailTag, int]
+    first: int
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when all were looked at, None where that is from the first one on."""
+        first = EmailLog.objects.filter(pk=self.first).values_list("queued_at", flat=True)
+        return first.first() if self.first else None
+
+
+def tagged(tag: str, *, tenants: Sequence[int], until: datetime | None = None) -> Tagged:
+    """Return the newest messages with the tag, of those before ``until`` at least.
+
+    As many as a search reads: no index has a tag's messages together with their other columns,
+    so that these are read one by one.
+    """
+    first = last = 0
+    for tenant in tenants:
+        rows = EmailTag.objects.filter(tenant=tenant, tag=tag).order_by("-email_id")
+        if until is not None:
+            before = EmailLog.objects.filter(tenant=tenant, queued_at__lt=until + SKEW)
+            newest_key = before.order_by("-queued_at").values_list("pk", flat=True).first() or 0
+            rows, last = rows.filter(email_id__lte=newest_key), max(last, newest_key)
+        share = max(LOOKED_AT // len(tenants), 1)
+        first = max(first, rows.values_list("email_id", flat=True)[share - 1 : share].first() or 0)
+    found = EmailTag.objects.filter(tenant__in=tenants, tag=tag)
+    if first:
+        found = found.filter(email_id__gte=first)
+    if until is not None:
+        found = found.filter(email_id__lte=last)
+    return Tagged(found.values_list("email_id", flat=True), first)
 
 
 def _of_id(tracking_id: uuid.UUID, *, tenants: Sequence[int]) -> list[int]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from common.errors import OutcomeUnknown
-from logs.models import EmailLog
+from logs.models import EmailLog, EmailTag
 from logs.models.email import EmailLogQuerySet
 from logs.searching import ID
 from tenants.models import BackgroundJob
@@ -29,7 +29,7 @@ CERTAIN = "certain"
 
 
 def params_of(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``filters`` as a job keeps them: those of ``FILTERS``, ``CERTAIN`` and ``search``.
+    """Return ``filters`` as a job keeps them: those of ``FILTERS``, ``CERTAIN``, tag and search.
 
     ``search`` is looked for in every message, not in the newest alone.
     """
@@ -40,6 +40,10 @@ def selected(job: BackgroundJob) -> EmailLogQuerySet:
     """Return the messages that the job's filters ask for."""
     given = {FILTERS[name]: value for name, value in job.params.items() if name in FILTERS}
     emails = EmailLog.objects.for_tenant(job.tenant).filter(**given)
+    if tag := job.params.get("tag"):
+        # Asked of each message: a job walks these by key, and would list all of the tag each time.
+        tags = EmailTag.objects.filter(tenant=job.tenant, tag=tag, email=OuterRef("pk"))
+        emails = emails.filter(Exists(tags))
     if job.params.get(CERTAIN):
         emails = emails.exclude(error_code=OutcomeUnknown.code)
     words = Q()

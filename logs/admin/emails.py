@@ -10,11 +10,15 @@ from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.http import urlencode
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from logs import changing
+from logs.admin.message_list import TAG
 from logs.admin.message_page import MessagePage
 from logs.admin.selections import MessageJobs
 from logs.models import EmailLog, EmailStatus
@@ -89,7 +93,7 @@ class EmailLogAdmin(MessageJobs, MessagePage):
     ) -> HttpResponse:
         context = (extra_context or {}) | {
             "quick_links": self.quick_links(request),
-            "search_note": partial(self.search_note, request),
+            "notes": [partial(self.search_note, request), partial(self.tag_note, request)],
             "may_change": self.has_editor_permission(request),
         }
         response: HttpResponse = super().changelist_view(request, context)
@@ -117,7 +121,9 @@ class EmailLogAdmin(MessageJobs, MessagePage):
 
     @admin.display(description=_("tags"))
     def listed_tags(self, email: EmailLog) -> str | None:
-        return ", ".join(email.tags) or None
+        list_url = reverse("admin:logs_emaillog_changelist")
+        links = ((list_url, urlencode({TAG: tag}), tag) for tag in email.tags)
+        return format_html_join(", ", '<a href="{}?{}">{}</a>', links) or None
 
     @admin.display(description=_("metadata"))
     def noted(self, email: EmailLog) -> str | None:

@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_date
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.contrib.filters.admin import RangeDateFilter, TextFilter
 from unfold.paginator import InfinitePaginator
 
 from logs import searching
@@ -28,6 +28,7 @@ from tenants.models import Mode
 
 FIRST_DAY, LAST_DAY = "queued_at_from", "queued_at_to"
 STATUS, MODE, TENANT = "status__exact", "mode__exact", "tenant__id__exact"
+TAG = "tag"
 MOST_LANES = 100
 """Of so many tenants at once the newest are found by one statement."""
 ANY = -(2**62)
@@ -40,6 +41,12 @@ def day_in(request: HttpRequest, name: str) -> date | None:
         return parse_date(request.GET.get(name, ""))
     except ValueError:
         return None
+
+
+def until_in(request: HttpRequest) -> datetime | None:
+    """Return the end of the last day that the list's query names."""
+    last = day_in(request, LAST_DAY)
+    return end(last) if last else None
 
 
 def beginning(day: date) -> datetime:
@@ -81,6 +88,20 @@ class ModeFilter(SimpleListFilter):
                 ids, _since = searching.newest(Q(mode=Mode.TEST), tenants=list(roles_in(request)))
                 return queryset.filter(pk__in=ids)
         return queryset
+
+
+class TagFilter(TextFilter):  # type: ignore[misc]  # unfold has no types
+    """Messages with a tag, written out; of very many the newest."""
+
+    title = gettext_lazy("tag")
+    parameter_name = TAG
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        found = searching.tagged(self.value(), tenants=tenants_in(request), until=until_in(request))
+        request._message_tag = found  # type: ignore[attr-defined]
+        return queryset.filter(pk__in=found.keys)
 
 
 class MessageChangeList(LongList):
@@ -134,7 +155,7 @@ def has_index(request: HttpRequest) -> bool:
     What is found by its keys is not looked for in there: each tenant's part would repeat them.
     """
     given = filters_in(request)
-    if SEARCH_VAR in given or request.GET.get(MODE) == Mode.TEST:
+    if given & {SEARCH_VAR, TAG} or request.GET.get(MODE) == Mode.TEST:
         return False
     return is_by_time(request) or given == {STATUS}
 
@@ -171,7 +192,8 @@ class MessageList(TenantAdmin):
     """What the list of messages can do, whatever its columns."""
 
     list_filter = [
-        "tenant", "status", "account", "template", ModeFilter, ("queued_at", DaysFilter),
+        "tenant", "status", "account", "template", TagFilter, ModeFilter,
+        ("queued_at", DaysFilter),
     ]  # fmt: skip
     list_filter_submit = True
     search_fields = ["to_address", "subject", "tracking_id"]
@@ -200,10 +222,7 @@ class MessageList(TenantAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        last = day_in(request, LAST_DAY)
-        found = searching.search(
-            term, tenants=list(roles_in(request)), until=end(last) if last else None
-        )
+        found = searching.search(term, tenants=list(roles_in(request)), until=until_in(request))
         request._message_search = found  # type: ignore[attr-defined]
         return queryset.filter(pk__in=found.ids), False
 
@@ -222,6 +241,17 @@ class MessageList(TenantAdmin):
             "Subjects were searched in the newest %(count)d messages, back to %(at)s. Ids and "
             "beginnings of addresses were searched in all. Choose days to look further back."
         ) % {"count": searching.LOOKED_AT, "at": instant(found.since)}
+
+    def tag_note(self, request: HttpRequest) -> str:
+        """Return how far back messages with the tag were looked at; empty where all were."""
+        found = cast("searching.Tagged | None", getattr(request, "_message_tag", None))
+        since = found.since if found else None
+        if since is None:
+            return ""
+        return _(
+            "Of the messages with this tag the newest %(count)d were looked at, back to %(at)s. "
+            "Choose days to look further back."
+        ) % {"count": searching.LOOKED_AT, "at": instant(since)}
 
     def quick_links(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Return ways into the list that people often take."""

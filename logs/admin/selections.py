@@ -20,7 +20,16 @@ from unfold.widgets import (
 
 from accounts.models import EmailAccount
 from logs import changing, exporting
-from logs.admin.message_list import FIRST_DAY, LAST_DAY, MODE, STATUS, MessageList, beginning, end
+from logs.admin.message_list import (
+    FIRST_DAY,
+    LAST_DAY,
+    MODE,
+    STATUS,
+    TAG,
+    MessageList,
+    beginning,
+    end,
+)
 from logs.models import EmailStatus
 from logs.selection import CERTAIN
 from templates_app.models import EmailTemplate
@@ -34,6 +43,7 @@ LISTED = {
     "mode": MODE,
     "account": "account__id__exact",
     "template": "template__id__exact",
+    "tag": TAG,
     "first_day": FIRST_DAY,
     "last_day": LAST_DAY,
     "batch": "batch_id",
@@ -86,6 +96,13 @@ class SelectionForm(forms.Form):
         empty_label=_("all"),
         widget=UnfoldAdminSelectWidget(),
     )
+    tag = forms.CharField(
+        label=_("Tag"),
+        max_length=50,
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextInputWidget(),
+    )
     first_day = forms.DateField(label=_("First day"), required=False, widget=DayInput())
     last_day = forms.DateField(label=_("Last day"), required=False, widget=DayInput())
     search = forms.CharField(
@@ -118,6 +135,7 @@ class SelectionForm(forms.Form):
             "mode": given["mode"],
             "account": given["account"].pk if given["account"] else "",
             "template": given["template"].pk if given["template"] else "",
+            "tag": given["tag"],
             "batch": str(given["batch"] or ""),
             "queued_after": beginning(first).isoformat() if first else "",
             "queued_before": end(last).isoformat() if last else "",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from accounts.models import EmailAccount
 from domains.models import Domain
 from logs.claiming import claim
-from logs.models import EmailContent, EmailLog, EmailStatus, Lease
+from logs.models import EmailContent, EmailLog, EmailStatus, EmailTag, Lease
 from tenants.models import Tenant
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,6 +43,8 @@ def an_email(tenant: Tenant, **fields) -> EmailLog:
     email = EmailLog(tenant=tenant, account=account, content=content, **given)
     email.smtp_message_id = f"<{email.tracking_id}@shop.test>"
     email.save()
+    for tag in email.tags:
+        EmailTag.objects.create(tenant=tenant, email=email, tag=tag)
     return email
 
 

@@ -185,7 +185,7 @@ def test_the_page_writes_lists_as_people_do_and_a_dash_for_none(viewer, tenant):
     nothing = re.sub(r"<[^>]*>", " ", viewer.get(page(empty)).content.decode())
 
     assert f"Ana &lt;{full.to_address}&gt;" in shown
-    assert "order, new" in shown
+    assert f'<a href="{LIST}?tag=order">order</a>, <a href="{LIST}?tag=new">new</a>' in shown
     assert "order: A-1" in shown
     assert "lines: [1]" in shown
     assert "[]" not in nothing

@@ -129,6 +129,19 @@ def test_nobody_changes_the_messages_of_a_tenant_that_is_not_theirs(tenant, othe
     assert not BackgroundJob.objects.exists()
 
 
+def test_those_with_the_lists_tag_are_changed_alone(tenant, other_tenant):
+    editor = staff(tenant, "editor")
+    tagged, left = an_email(tenant, tags=["spring sale"]), an_email(tenant, tags=["spring"])
+    theirs = an_email(other_tenant, tags=["spring sale"])
+    query = "tag=spring+sale"
+    assert f'href="{MANY}?{query}"' in editor.get(f"{LIST}?{query}").content.decode()
+    assert 'value="spring sale"' in editor.get(f"{MANY}?{query}").content.decode()
+
+    worked_off(asked(editor, tenant, "cancel", tag="spring sale"))
+
+    assert statuses(tagged, left, theirs) == ["cancelled", "queued", "queued"]
+
+
 # Chosen ones
 
 

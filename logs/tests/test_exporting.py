@@ -57,6 +57,7 @@ def test_the_filters_narrow_it_down(tenant):
     an_email(tenant, subject="bounced", status="bounced")
     an_email(tenant, subject="test", mode="test")
     an_email(tenant, subject="news", account=other)
+    an_email(tenant, subject="tagged", tags=["spring", "sale"])
     late = an_email(tenant, subject="late one", queued_at=NOON + timedelta(days=1))
 
     def subjects(**filters) -> list[str]:
@@ -64,11 +65,12 @@ def test_the_filters_narrow_it_down(tenant):
 
     assert subjects(status="bounced") == ["bounced"]
     assert subjects(mode="test") == ["test"]
+    assert subjects(tag="spring") == ["tagged"]
     assert subjects(account=other.pk) == ["news"]
     assert subjects(queued_after=(NOON + timedelta(hours=1)).isoformat()) == ["late one"]
     assert subjects(search="one late") == ["late one"]
     assert subjects(search=str(late.tracking_id)) == ["late one"]
-    assert len(subjects(queued_before=(NOON + timedelta(hours=1)).isoformat())) == 4
+    assert len(subjects(queued_before=(NOON + timedelta(hours=1)).isoformat())) == 5
 
 
 def test_another_tenants_messages_are_never_in_it(tenant, other_tenant):

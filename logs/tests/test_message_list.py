@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from logs import searching
 from logs.admin import message_list
 from logs.admin.emails import EmailLogAdmin
 from logs.tests.builders import NOON, an_email
@@ -52,6 +53,10 @@ def subjects(client, **query) -> list[str]:
     return [row.subject for row in client.get(LIST, query).context["cl"].result_list]
 
 
+def shown(client, **query) -> str:
+    return client.get(LIST, query).content.decode()
+
+
 def pages(client, count: int = 4, **query) -> list[list[str]]:
     return [subjects(client, p=number, **query) for number in range(1, count + 1)]
 
@@ -75,8 +80,48 @@ def test_a_tenant_of_others_can_not_be_chosen(member, mail):
     assert subjects(member, tenant__id__exact=mail.pk, **DAYS) == []
 
 
+def test_a_tag_narrows_the_list_page_by_page_and_with_other_filters(member, tenant, other_tenant):
+    for number in range(5):
+        an_email(
+            (tenant, other_tenant)[number % 2],
+            subject=f"m{number}",
+            tags=["news"] if number < 4 else ["order"],
+            status="sent" if number else "failed",
+            queued_at=NOON + timedelta(days=number),
+        )
+
+    assert pages(member, 3, tag="news") == [["m3", "m2"], ["m1", "m0"], []]
+    assert subjects(member, tag="order") == ["m4"]
+    assert subjects(member, tag="new") == []
+    assert subjects(member, tag="news", status__exact="failed") == ["m0"]
+    assert subjects(member, tag="news", tenant__id__exact=other_tenant.pk) == ["m3", "m1"]
+    assert subjects(member, tag="news", q="m2") == ["m2"]
+    assert subjects(member, tag="news", **DAYS) == ["m1", "m0"]
+
+
+def test_a_tag_of_others_finds_nothing(member, mail, admin_client):
+    an_email(mail, subject="theirs too", tags=["news"])
+
+    assert subjects(member, tag="news") == []
+    assert subjects(member, tag="news", tenant__id__exact=mail.pk) == []
+    assert subjects(admin_client, tag="news") == ["theirs too"]
+
+
+def test_of_very_many_with_a_tag_the_newest_are_looked_at_and_the_list_says_so(tenant, monkeypatch):
+    monkeypatch.setattr(searching, "LOOKED_AT", 2)
+    for number in range(4):
+        at = NOON + timedelta(days=number)
+        an_email(tenant, subject=f"m{number}", tags=["news"], queued_at=at)
+    client = staff(tenant, "viewer")
+
+    assert pages(client, 2, tag="news") == [["m3", "m2"], []]
+    assert "the newest 2 were looked at, back to 3 Mar 2026, 12:00:00" in shown(client, tag="news")
+    assert subjects(client, tag="news", queued_at_to="2026-03-02") == ["m1", "m0"]
+    assert "were looked at" not in shown(client, tag="order")
+
+
 def test_what_a_search_found_is_named_once_however_many_tenants_there_are(member, mail):
-    for query in ({"q": "ana@"}, {"mode__exact": "test"}):
+    for query in ({"q": "ana@"}, {"mode__exact": "test"}, {"tag": "news"}):
         with CaptureQueriesContext(connection) as captured:
             shown = subjects(member, **DAYS, **query)
 
