@@ -121,7 +121,10 @@ class MessageChangeList(LongList):
         first = (self.page_num - 1) * self.list_per_page
         last = first + self.list_per_page
         lanes = tenants_in(request)
-        if has_index(request) and 1 < len(lanes) <= MOST_LANES:
+        tagged = tagged_in(request)
+        if tagged and filters_in(request) == {TAG}:
+            keys = list(tagged.keys.order_by("-email_id")[first:last])
+        elif has_index(request) and 1 < len(lanes) <= MOST_LANES:
             keys = newest_of(lanes, rows=self.queryset, first=first, last=last)
         else:
             keys = list(self.queryset.values_list("pk", flat=True)[first:last])
@@ -133,6 +136,11 @@ def tenants_in(request: HttpRequest) -> list[int]:
     known = list(roles_in(request))
     chosen = request.GET.get(TENANT, "")
     return [pk for pk in known if str(pk) == chosen] if chosen else known
+
+
+def tagged_in(request: HttpRequest) -> searching.Tagged | None:
+    """Return what the tag in the list's query has found."""
+    return getattr(request, "_message_tag", None)
 
 
 def is_by_time(request: HttpRequest) -> bool:
@@ -244,7 +252,7 @@ class MessageList(TenantAdmin):
 
     def tag_note(self, request: HttpRequest) -> str:
         """Return how far back messages with the tag were looked at; empty where all were."""
-        found = cast("searching.Tagged | None", getattr(request, "_message_tag", None))
+        found = tagged_in(request)
         since = found.since if found else None
         if since is None:
             return ""
