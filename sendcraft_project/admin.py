@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
-from sendcraft_project.audit import TENANT, WATCHED
+from sendcraft_project.audit import CALLED, TENANT, WATCHED
 from tenants.admin_base import LongList, person, roles_in
 from tenants.models import Role
 
@@ -143,7 +143,8 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
 
     @admin.display(description=_("Changes"))
     def fields_changed(self, entry: Any) -> str:
-        if entry.action == LogEntry.Action.DELETE:
+        """Say what was changed; a row that came or went did so with all of its columns."""
+        if entry.action != LogEntry.Action.UPDATE:
             return ""
         return ", ".join(field_label(entry, name) for name in entry.changes_dict)
 
@@ -181,6 +182,8 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
 
 def field_label(entry: Any, name: str) -> str:
     """Return what the field is called in the reader's language, its own name once it is gone."""
+    if name in CALLED:
+        return str(CALLED[name])
     model = entry.content_type.model_class()
     try:
         return str(model._meta.get_field(name).verbose_name)

@@ -12,6 +12,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 HIDDEN = "•••"
 TENANT = "tenant"
@@ -41,6 +43,18 @@ WATCHED: dict[str, tuple[str, list[str]]] = {
     settings.AUTH_USER_MODEL: ("", ["password"]),
     "mfa.Authenticator": ("", ["data"]),
 }
+# Columns that no form shows, so that they are called nothing anywhere else.
+CALLED: dict[str, str | Promise] = {
+    "active_for": _("active"),
+    "default_for": _("default account"),
+    "imap_password_encrypted": _("IMAP password"),
+    "paused_by_hand": _("paused by a person"),
+    "previous_secret_encrypted": _("previous secret"),
+    "private_key_encrypted": _("private key"),
+    "public_id": _("id"),
+    "secret_encrypted": _("secret"),
+    "smtp_password_encrypted": _("SMTP password"),
+}
 # What the product itself writes down as it goes: no one's decision.
 OWN_NOTES = [
     "dns", "dns_checked_at", "failing_since", "failures", "held_until", "last_login", "last_used",
@@ -65,7 +79,10 @@ def watch() -> None:
         model = apps.get_model(label)
         names = {field.name for field in model._meta.fields}
         auditlog.register(
-            model, include_fields=sorted(names.difference(OWN_NOTES)), mask_fields=secret
+            model,
+            include_fields=sorted(names.difference(OWN_NOTES)),
+            mapping_fields={name: CALLED[name] for name in names & CALLED.keys()},
+            mask_fields=secret,
         )
     post_log.connect(note_tenant)
 
