@@ -18,7 +18,7 @@ import pytest
 from tests.servers.processes import ROOT, RunningProcess
 from tests.servers.waiting import free_ports, until
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(240)]
 
 COMMAND = [sys.executable, "manage.py", "run"]
 STARTING = 90
@@ -63,9 +63,19 @@ def processes_in(place: dict[str, str]) -> dict[int, str]:
     return {pid: command for pid, command in found.items() if command}
 
 
-def worker_of(place: dict[str, str]) -> int:
-    """Return the worker's first process, 0 where there is none."""
-    return min((pid for pid, name in processes_in(place).items() if " worker " in name), default=0)
+def worker_of(place: dict[str, str], *, run: int) -> int:
+    """Return the worker that ``run`` started, 0 where there is none; the urgent one is another."""
+    for pid, command in processes_in(place).items():
+        if " --hostname worker@" in command and parent_of(pid) == run:
+            return pid
+    return 0
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return 0
 
 
 def get(place: dict[str, str], path: str) -> int:
@@ -74,7 +84,7 @@ def get(place: dict[str, str], path: str) -> int:
         return answer.status
 
 
-def test_it_starts_everything_prints_how_to_get_in_and_leaves_nothing_behind(place):
+def test_it_starts_everything_and_a_killed_worker_again_and_leaves_nothing_behind(place):
     with running(place) as first:
         kept = json.loads((Path(place["SENDCRAFT_DATA"]) / "credentials.json").read_text())
         assert get(place, "/readyz") == 200
@@ -85,22 +95,20 @@ def test_it_starts_everything_prints_how_to_get_in_and_leaves_nothing_behind(pla
 
     with running(place) as second:
         assert all(value in second.output for value in kept.values())
+        killed = until(lambda: worker_of(place, run=second.pid), timeout=30, what="the worker")
+        os.kill(killed, signal.SIGKILL)
+        until(
+            lambda: worker_of(place, run=second.pid) not in (0, killed),
+            timeout=60,
+            what="a new worker",
+        )
+        assert killed not in processes_in(place)
+        until(lambda: '"program": "worker"' in second.output, timeout=30, what="the log line")
+
         second.signal(signal.SIGINT)
         until(lambda: not second.is_running(), timeout=30, what="the end of run")
         assert second.stop() == 0
     assert processes_in(place) == {}
-
-
-def test_a_killed_worker_is_started_again(place):
-    with running(place) as process:
-        until(lambda: worker_of(place), timeout=30, what="the worker")
-        killed = worker_of(place)
-
-        os.kill(killed, signal.SIGKILL)
-
-        until(lambda: worker_of(place) > killed, timeout=30, what="a new worker")
-        assert killed not in processes_in(place)
-        until(lambda: '"program": "worker"' in process.output, timeout=30, what="the log line")
 
 
 @pytest.mark.parametrize("variable", ["SENDCRAFT_PORT", "SENDCRAFT_CATCHER_PORT"])
