@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from tenants.models import APIKey, Tenant
 from tests.factories import make_account, make_domain, make_template
 from tests.faults.form import IS_LONG
+from tests.installation import forget_copies
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing in the temporary folder: the process that started the others ends last."""
+    if not hasattr(config, "workerinput"):
+        forget_copies()
 
 
 def is_elsewhere(item: pytest.Item) -> bool:

@@ -18,7 +18,6 @@ from bench.measure import Run, Spent, cpu_of_group, memory_of_group, script
 from bench.parties.sendcraft import Hub, hub
 from bench.servers import Servers
 from bench.sink import OwnSink, Sink, own_sink, receiver
-from tests.installation import production_like
 from tests.servers.google import FakeGoogle
 from tests.servers.processes import celery_worker
 
@@ -59,8 +58,7 @@ class Bench:
         folder = self.folder / f"hub-{runtime}"
         if runtime == "embedded" or self.servers is None:
             return hub(runtime, folder, env={})
-        env = production_like(self.servers.new_database("hub"))
-        env |= {"BROKER_URL": self.servers.redis_url, "CACHE_URL": self.servers.redis_url}
+        env = self.servers.env("hub")
         return hub(runtime, folder, env=env, database_group=self.servers.database_group)
 
     def stocked(self, runtime: str, *, messages: int) -> dict[str, Any]:
@@ -68,8 +66,7 @@ class Bench:
         name = f"console_{messages}"
         env = {}
         if runtime == "MariaDB" and self.servers:
-            env = production_like(self.servers.new_database(name))
-            env |= {"BROKER_URL": self.servers.redis_url, "CACHE_URL": self.servers.redis_url}
+            env = self.servers.env(name)
         return {"folder": self.folder / f"{name}-{runtime}", "env": env, "messages": messages}
 
     def peer_database(self, runtime: str) -> str:

@@ -18,9 +18,14 @@ class Servers:
         self._mariadb, redis = MariaDB(folder), Redis(folder)
         for server in (self._mariadb, redis):
             stack.callback(server.start().kill)
-        self.redis_url = redis.url
+        self._redis_url = redis.url
         self.new_database = self._mariadb.new_database
         self.database_group = self._mariadb.process.pid
+
+    def env(self, database: str) -> dict[str, str]:
+        """What an installation on both has to know."""
+        redis = dict.fromkeys(("BROKER_URL", "CACHE_URL"), self._redis_url)
+        return {"DATABASE_URL": self.new_database(database)} | redis
 
 
 @contextmanager

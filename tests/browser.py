@@ -13,10 +13,9 @@ from threading import Thread
 
 from playwright.sync_api import Browser, Page, Request, Response, sync_playwright
 
-from tests.installation import Installation
+from tests.installation import PASSWORD, USER
 from tests.servers.databases import skip_or_fail
 
-USER, PASSWORD = "staff", "a-password-of-the-test"
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SHOTS = os.environ.get("SENDCRAFT_SCREENSHOTS")
 """A folder for pictures to look at; none are kept without it."""
@@ -136,13 +135,6 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def add_superuser(shop: Installation) -> None:
-    """Make the person who logs in."""
-    names = ("--username", USER, "--email", "staff@example.com")
-    shop.env["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
-    shop.manage("createsuperuser", "--noinput", *names)
-
-
 def log_in(page: Page, url: str, *, user: str = USER, lands_on: str = "/admin/") -> None:
     page.goto(f"{url}/admin/")
     page.fill("input[name=username]", user)
@@ -164,8 +156,9 @@ def show(page: Page, url: str) -> None:
 
 
 def is_narrow(page: Page) -> bool:
-    """Whether nothing of the page is wider than a phone."""
-    return page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    """Whether nothing of the page is wider than its window."""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    return width <= page.viewport_size["width"]
 
 
 def picture(page: Page, name: str, *, whole: bool = True) -> None:

@@ -9,20 +9,36 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
 
 from sendcraft_project.processes import URGENT
+from tests.servers.databases import require_mariadb, skip_or_fail
+from tests.servers.private import Redis
 from tests.servers.processes import ROOT, RunningProcess, celery_worker, web_server
 from tests.servers.waiting import free_ports, until
 
 MARIADB = "mysql://root@127.0.0.1:3306/"
-REDIS = "redis://127.0.0.1:6379/"
+COPIES = os.environ.setdefault("SENDCRAFT_TEST_COPIES", f"sendcraft-{secrets.token_hex(8)}-")
+"""How the folders begin that this run of the suite keeps; its processes inherit it."""
 SETTLED = {"sent", "delivered", "failed", "bounced", "spam", "cancelled"}
 WORKER = ("--beat", "--concurrency", "2", "--schedule", "{folder}/{name}")
+USER, PASSWORD = "staff", "a-password-of-the-test"
+"""The superuser of every installation."""
+SCHEMA = f"""
+from django.contrib.auth.models import User
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+User.objects.create_superuser({USER!r}, "staff@example.com", {PASSWORD!r})
+"""
+TENANT = """
+from django.core.management import call_command
+call_command("create_tenant", {slug!r}, name={slug!r}.title())
+call_command("create_api_key", tenant={slug!r}, name="k", mode="live")
+"""
 
 
 class Installation:
@@ -63,29 +79,45 @@ class Installation:
             raise AssertionError(f"manage.py {' '.join(arguments)}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
+    def shell(self, code: str) -> str:
+        """Run this code inside and return what it prints."""
+        return self.manage("shell", "--no-imports", "-c", code)
+
+    @contextmanager
+    def kept_shell(self, code: str) -> Iterator[subprocess.Popen[str]]:
+        """Run code inside that reads its standard input, which ends with the block."""
+        command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+        pipe = subprocess.PIPE
+        env = {**os.environ, **self.env}
+        with subprocess.Popen(
+            command, cwd=ROOT, env=env, stdin=pipe, stdout=pipe, text=True
+        ) as child:
+            yield child
+
     def set_up(self) -> None:
-        """Migrate, and make a tenant whose live key this session carries from now on.
+        """Migrate, and make a superuser and a tenant whose live key this session carries.
 
         The first installation of a test run does so; others of its kind take a copy.
         """
         own = Database(self.env["DATABASE_URL"], file=self.folder / "sendcraft.sqlite3")
-        copy = Path(tempfile.gettempdir(), f"sendcraft-{run_id()}-{own.kind}")
+        copy = Path(tempfile.gettempdir(), f"{COPIES}{own.kind}")
         if copy.exists():
             own.load(copy / "database")
             key = (copy / "key").read_text()
         else:
-            self.manage("migrate", "--verbosity", "0")
-            self.manage("create_tenant", "shop", "--name", "Shop")
-            key = self.new_key()
+            key = self.shell(SCHEMA + TENANT.format(slug="shop")).splitlines()[-1]
             made = Path(tempfile.mkdtemp(prefix=f"{copy.name}-"))
             (made / "key").write_text(key)
             own.save(made / "database")
-            with suppress(OSError):  # another process of the run was faster
+            try:
                 made.rename(copy)
+            except OSError:  # another process of the run was faster
+                shutil.rmtree(made)
         self.session.headers["X-API-Key"] = key
 
-    def new_key(self, *, slug: str = "shop", mode: str = "live") -> str:
-        return self.manage("create_api_key", "--tenant", slug, "--name", "k", "--mode", mode)
+    def new_tenant(self, slug: str) -> str:
+        """Make another tenant and return its live key."""
+        return self.shell(TENANT.format(slug=slug)).splitlines()[-1]
 
     def call(self, method: str, path: str, body: object = None, **kwargs) -> requests.Response:
         return self.session.request(
@@ -129,7 +161,7 @@ class Installation:
     @contextmanager
     def web(self, *, workers: int = 1) -> Iterator[RunningProcess]:
         with web_server(port=self.port, env=self.env, workers=workers) as process:
-            until(self.is_ready, timeout=20, what="readyz")
+            until(self.is_ready, timeout=60, what="readyz")
             yield process
 
     @contextmanager
@@ -187,9 +219,10 @@ class Database:
             subprocess.run(["mariadb", *self._login, self._name], stdin=dump, check=True)
 
 
-def run_id() -> str:
-    """What tells this run of the suite from others; its processes share it."""
-    return os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+def forget_copies() -> None:
+    """Remove what this run kept for its installations to be copied from."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{COPIES}*"):
+        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -207,11 +240,19 @@ def mariadb_database() -> Iterator[str]:
         server.close()
 
 
-def production_like(database_url: str) -> dict[str, str]:
-    """MariaDB and Redis instead of SQLite and files; a Redis database number of its own."""
-    number = secrets.randbelow(12) + 2
-    return {
-        "DATABASE_URL": database_url,
-        "BROKER_URL": f"{REDIS}{number}",
-        "CACHE_URL": f"{REDIS}{number}",
-    }
+@contextmanager
+def production_like(folder: Path) -> Iterator[dict[str, str]]:
+    """Yield what names a fresh MariaDB database and a Redis of its own, which end with the block.
+
+    Skips the test (in CI: fails it) where there is no server.
+    """
+    require_mariadb()
+    if not shutil.which("redis-server"):
+        skip_or_fail("redis-server is not installed")
+    redis = Redis(folder)
+    with mariadb_database() as url:
+        redis.start()
+        try:
+            yield {"DATABASE_URL": url, "BROKER_URL": redis.url, "CACHE_URL": redis.url}
+        finally:
+            redis.kill()

@@ -15,9 +15,8 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from domains.tests.dns_server import running_dns_server
-from tests.browser import DESK, PASSWORD, PAYLOADS, USER, Canary, Watch, add_superuser, log_in, show
-from tests.installation import Installation, mariadb_database, production_like
-from tests.servers.databases import require_mariadb, require_redis
+from tests.browser import DESK, PAYLOADS, Canary, Watch, log_in, show
+from tests.installation import PASSWORD, USER, Installation, production_like
 from tests.servers.smtp_sink import SmtpSink
 from tests.servers.waiting import until
 from tests.tour import KEPT, LANGUAGES, NO_PAGES, Places, Tour, pages, routes
@@ -97,7 +96,7 @@ guarded = User.objects.create_superuser({guarded!r}, "guarded@example.com", {pas
 User.objects.filter(pk=guarded.pk).update(first_name=bad[:150], last_name=bad[:150])
 idle = User.objects.create_user("idle", "idle@example.com", is_staff=True)
 TOTP.activate(guarded, {secret!r})
-RecoveryCodes.activate(guarded)
+codes = RecoveryCodes.activate(guarded).get_unused_codes()
 Membership.objects.create(tenant=tenant, user=guarded, role="owner")
 invitation = Invitation.objects.create(
     tenant=tenant, email="new@example.com", invited_by=staff, expires_at=now + timedelta(days=1),
@@ -130,6 +129,7 @@ TriageAnalytics.objects.update_or_create(
     tenant=tenant, date=now.date(), defaults=dict(top_respond_reasons=reasons)
 )
 print(json.dumps(dict(
+    codes=codes,
     app_list=dict(app_label="tenants"),
     join=dict(token=link_of(invitation).rpartition("/")[2]),
     unsubscribe=dict(token=unsubscribe_url(EmailLog.objects.first().tracking_id).rpartition("/")[2]),
@@ -151,24 +151,27 @@ def canary():
 @pytest.fixture(scope="module", params=["production"])
 def shop(request, tmp_path_factory, canary):
     """A running installation whose every text is a payload, wherever one can get in."""
-    require_mariadb()
-    require_redis()
+    folder = tmp_path_factory.mktemp("console")
     with ExitStack() as stack:
         dns = stack.enter_context(running_dns_server())
         dns.txt("shop.test", *canary.payloads)
-        env = production_like(stack.enter_context(mariadb_database()))
-        folder = tmp_path_factory.mktemp("console")
-        found = Installation(folder, env=env | {"DNS_RESOLVERS": dns.address})
+        env = {"DNS_RESOLVERS": dns.address} | stack.enter_context(production_like(folder))
+        found = Installation(folder, env=env)
         found.set_up()
-        add_superuser(found)
         stack.enter_context(found.running())
         sink = stack.enter_context(SmtpSink())
         found.links = fill(found, sink=sink, payloads=canary.payloads)
+        found.codes = found.links.pop("codes")
         yield found
 
 
+@pytest.fixture(scope="module")
+def places(shop):
+    return Places(shop, user=USER, given=shop.links)
+
+
 def fill(shop: Installation, *, sink: SmtpSink, payloads: list[str]) -> dict:
-    """Return the arguments of the pages that a link leads to."""
+    """Return the arguments of the pages that a link leads to, and the guarded one's codes."""
     everything = "\n".join(payloads)
     account = shop.account("orders@shop.test", port=sink.port, display_name=payloads[4])
     shop.made(
@@ -226,9 +229,7 @@ def fill(shop: Installation, *, sink: SmtpSink, payloads: list[str]) -> dict:
     ).raise_for_status()
     names = {"user": USER, "guarded": GUARDED, "password": PASSWORD, "secret": SECRET}
     names["folder"] = str(shop.folder)
-    printed = shop.manage(
-        "shell", "--verbosity", "0", "-c", SPOILT.format(bad=everything[:1000], **names)
-    )
+    printed = shop.shell(SPOILT.format(bad=everything[:1000], **names))
     waiting = {"to_address": "ana@example.com", "subject": payloads[0], "html": everything}
     shop.made("/emails/send", message | waiting, status=202)
     return json.loads(printed.splitlines()[-1])
@@ -255,21 +256,23 @@ def test_every_route_of_the_product_is_a_page_of_the_tour_or_known_to_be_none():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_page_opens_in_each_language_on_a_desk_and_a_phone(shop, browser, canary, language):
-    places = dict(Places(shop, user=USER, given=shop.links))
+def test_every_page_opens_in_each_language_on_a_desk_and_a_phone(
+    shop, places, browser, canary, language
+):
+    left = dict(places)
 
     tours = [
-        tour_signed_out(shop, browser, places, language=language),
-        tour_with_second_factor(shop, browser, places, language=language),
+        tour_signed_out(shop, browser, left, language=language),
+        tour_with_second_factor(shop, browser, left, language=language),
     ]
-    tours.append(tour_of_the_rest(shop, browser, places, language=language))
+    tours.append(tour_of_the_rest(shop, browser, left, language=language))
 
     if language == "en":
         write_report([found for tour in tours for found in tour.report])
     findings = [text for tour in tours for text in tour.findings]
     assert not findings, "\n".join(findings)
     assert canary.calls == 0
-    assert places == {}
+    assert left == {}
 
 
 SIGNED_OUT = (
@@ -306,7 +309,7 @@ def tour_with_second_factor(shop, browser, places: dict[str, str], *, language: 
     page.press("input[name=password]", "Enter")
     page.wait_for_url("**" + places.pop("mfa_authenticate"))
     tour.look("mfa_authenticate")
-    page.fill("input[name=code]", recovery_code(shop))
+    page.fill("input[name=code]", shop.codes.pop())
     page.press("input[name=code]", "Enter")
     page.wait_for_url("**" + places["mfa_index"])
     give_password_again(page, shop.url + places["account_reauthenticate"])
@@ -324,16 +327,6 @@ def give_password_again(page: Page, url: str) -> None:
         page.press("input[name=password]", "Enter")
 
 
-def recovery_code(shop: Installation) -> str:
-    """Another one at each call."""
-    code = (
-        "from allauth.mfa.models import Authenticator as A; "
-        f"row = A.objects.get(user__username={GUARDED!r}, type='recovery_codes'); "
-        "print(row.wrap().get_unused_codes()[0])"
-    )
-    return shop.manage("shell", "--verbosity", "0", "-c", code).splitlines()[-1]
-
-
 def tour_of_the_rest(shop, browser, places: dict[str, str], *, language: str) -> Tour:
     tour = Tour(new_page(browser, language), shop=shop, language=language)
     log_in(tour.page, shop.url)
@@ -346,6 +339,7 @@ def tour_of_the_rest(shop, browser, places: dict[str, str], *, language: str) ->
 
 def write_report(found: list[dict]) -> None:
     """Keep what axe-core said beside the pictures."""
+    KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / "axe.json").write_text(json.dumps(found, indent=1))
     lines = [
         f"{one['page']} ({one['width']} px): {one['impact']}: {one['id']}: {one['help']}, "

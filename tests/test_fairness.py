@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from common.tests.smtp_server import HANG, Drip, ScriptedServer
-from tests.installation import Installation, mariadb_database, production_like
+from tests.installation import Installation, production_like
 from tests.servers.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(240)]
@@ -24,9 +24,9 @@ def embedded(tmp_path):
 
 
 @pytest.fixture
-def production(tmp_path, mariadb, redis_server):
-    with mariadb_database() as url:
-        yield Installation(tmp_path, env=production_like(url))
+def production(tmp_path):
+    with production_like(tmp_path) as env:
+        yield Installation(tmp_path, env=env)
 
 
 @pytest.fixture(
@@ -91,8 +91,7 @@ def test_another_tenants_mail_passes_thousands_on_more_slow_accounts_than_proces
             add_slow_accounts("normal")
             until(lambda: len(held) == PROCESSES + ACCOUNTS, timeout=60, what="threads held")
 
-            installation.manage("create_tenant", "other", "--name", "Other")
-            installation.session.headers["X-API-Key"] = installation.new_key(slug="other")
+            installation.session.headers["X-API-Key"] = installation.new_tenant("other")
             installation.account("help@other.test", port=quick.port)
             send(installation, "help@other.test", "ana@example.com", priority="high")
             until(lambda: "ana@example.com" in recipients(quick), timeout=60, what="high mail")

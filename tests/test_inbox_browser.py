@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser import DESK, PHONE, Canary, Watch, add_superuser, log_in, picture
+from tests.browser import DESK, PHONE, Canary, Watch, is_narrow, log_in, picture
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
 
@@ -16,32 +16,35 @@ pytestmark = pytest.mark.journey
 INBOX = "/admin/ai_triage/triageresult/inbox/"
 MAILS = """
 import json
+import sys
 from datetime import timedelta
 from django.utils import timezone
 from ai_triage.models import TriageResult
 from ai_triage.models.results import key_of
 from tenants.models import Tenant
-TriageResult.objects.all().delete()
-for number, given in enumerate(json.loads({mails!r})):
-    fields = dict(
-        from_address=f"p{{number}}@example.com", to_address="orders@shop.test", urgency="medium",
-        received_at=timezone.now() - timedelta(hours=9 - number), status="completed",
-        decision="respond", confidence="0.9", email_type="question", reason="A question",
-        suggested_body="The draft.", processed_at=timezone.now(), provider="rules",
-    )
-    name = f"m{{number}}"
-    TriageResult.objects.create(
-        tenant=Tenant.objects.get(), email_id=name, email_key=key_of(name), **(fields | given)
-    )
+for line in sys.stdin:
+    TriageResult.objects.all().delete()
+    for number, given in enumerate(json.loads(line)):
+        fields = dict(
+            from_address=f"p{number}@example.com", to_address="orders@shop.test", urgency="medium",
+            received_at=timezone.now() - timedelta(hours=9 - number), status="completed",
+            decision="respond", confidence="0.9", email_type="question", reason="A question",
+            suggested_body="The draft.", processed_at=timezone.now(), provider="rules",
+        )
+        name = f"m{number}"
+        TriageResult.objects.create(
+            tenant=Tenant.objects.get(), email_id=name, email_key=key_of(name), **(fields | given)
+        )
+    print("filled", flush=True)
 """
+"""Takes a set of mails a line, within the installation."""
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     found = Installation(tmp_path_factory.mktemp("inbox"))
     found.set_up()
-    add_superuser(found)
-    with found.running(), SmtpSink() as sink:
+    with found.running(), SmtpSink() as sink, found.kept_shell(MAILS) as found.filling:
         found.account("orders@shop.test", port=sink.port)
         found.sink = sink
         yield found
@@ -58,7 +61,9 @@ def page(browser, shop):
 
 def fill(shop: Installation, *mails: dict) -> None:
     """Let these mails wait and no others, in this order."""
-    shop.manage("shell", "-c", MAILS.format(mails=json.dumps(mails)))
+    shop.filling.stdin.write(json.dumps(mails) + "\n")
+    shop.filling.stdin.flush()
+    assert shop.filling.stdout.readline() == "filled\n"
 
 
 def heading(page: Page, text: str) -> None:
@@ -120,7 +125,7 @@ def test_the_inbox_is_cleared_by_keyboard_alone(shop, page, size):
         ("p0@example.com", "The draft."),
         ("p2@example.com", "The draft."),
     ]
-    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert is_narrow(page)
     assert watch.findings == []
 
 
@@ -201,7 +206,8 @@ def test_no_mail_runs_or_loads_anything_in_the_inbox(shop, page):
         shop,
         *(
             dict.fromkeys(texts, payload[:250])
-            | {"subject": f"{number} {payload}", "thread_id": "t", "attachments": [payload]}
+            | {"subject": f"{number} {payload}", "thread_id": f"t{number % 10}"}
+            | {"attachments": [payload]}
             for number, payload in enumerate(payloads)
         ),
     )

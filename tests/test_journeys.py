@@ -9,8 +9,7 @@ from email import policy
 
 import pytest
 
-from tests.installation import Installation, mariadb_database, production_like
-from tests.servers.databases import require_mariadb, require_redis
+from tests.installation import Installation, production_like
 from tests.servers.waiting import until
 
 pytestmark = pytest.mark.journey
@@ -26,13 +25,12 @@ NEWS = "<p>Olá {{ name|default('cliente') }}, {{ month }}.</p><a href='{{ unsub
 @pytest.fixture(scope="module", params=["embedded", "production"])
 def shop(request, tmp_path_factory):
     """A running shop installation: SQLite and files, or MariaDB and Redis."""
+    folder = tmp_path_factory.mktemp("shop")
     with ExitStack() as stack:
         env = {}
         if request.param == "production":
-            require_mariadb()
-            require_redis()
-            env = production_like(stack.enter_context(mariadb_database()))
-        installation = Installation(tmp_path_factory.mktemp("shop"), env=env)
+            env = stack.enter_context(production_like(folder))
+        installation = Installation(folder, env=env)
         installation.set_up()
         stack.enter_context(installation.running())
         yield installation
@@ -197,7 +195,7 @@ def test_a_newsletter_goes_to_everybody_once_and_can_be_left(shop, sink, orders)
 
 
 def test_a_test_keys_mail_goes_all_the_way_but_the_wire(shop, sink, orders):
-    key = shop.new_key(mode="test")
+    key = shop.manage("create_api_key", "--tenant", "shop", "--name", "k", "--mode", "test")
     request = {
         "from_account": orders["email_address"],
         "to_address": "nobody@example.com",

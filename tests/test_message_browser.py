@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import DESK, PHONE, Watch, add_superuser, is_narrow, log_in, picture
+from tests.browser import DESK, PHONE, Watch, is_narrow, log_in, picture
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
 
@@ -41,7 +41,6 @@ apply_report(
 def shop(tmp_path_factory):
     found = Installation(tmp_path_factory.mktemp("messages"))
     found.set_up()
-    add_superuser(found)
     with found.running():
         yield found
 
@@ -68,7 +67,7 @@ def test_staff_follow_a_bounced_message_and_export_the_list(shop, browser):
         )
         sink.wait_for(2)
         shop.wait_settled(wanted)
-    shop.manage("shell", "-c", BOUNCED.format(tracking_id=wanted))
+    shop.shell(BOUNCED.format(tracking_id=wanted))
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     waiting = a_message(shop, to_address="rui@example.com", text="Hello", send_at=tomorrow)
     context = browser.new_context(viewport=DESK, locale="en-GB")

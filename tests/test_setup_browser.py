@@ -11,32 +11,34 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Page, expect
 
 from domains.tests.dns_server import DNSServer, running_dns_server
-from tests.browser import DESK, PASSWORD, Watch, log_in, picture
-from tests.installation import Installation, mariadb_database, production_like
+from tests.browser import DESK, Watch, log_in, picture
+from tests.installation import PASSWORD, Installation, production_like
 from tests.servers.mail_server import ALICE, BOB, DOMAIN, MailServer
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(200)]
 
 OWNER = """
 from django.contrib.auth.models import User
-from tenants.models import Membership, Tenant
+from tenants.models import Membership
+from tenants.services import create_tenant
+tenant = create_tenant("loja", name="Loja da Ana")
 for name in ("ana", "rui"):
     user = User.objects.create_user(name, name + "@example.com", {password!r}, is_staff=True)
-    Membership.objects.create(tenant=Tenant.objects.get(slug="loja"), user=user, role="owner")
+    Membership.objects.create(tenant=tenant, user=user, role="owner")
 """
 
 
 @pytest.fixture(scope="module", params=["production"])
-def shop(request, tmp_path_factory, mariadb, redis_server, _running_mail_server):
+def shop(request, tmp_path_factory, _running_mail_server):
     """A running installation with an empty tenant, and the servers of its owner's domain."""
+    folder = tmp_path_factory.mktemp("setup")
     with ExitStack() as stack:
         dns = stack.enter_context(running_dns_server())
-        env = production_like(stack.enter_context(mariadb_database()))
+        env = stack.enter_context(production_like(folder))
         env |= {"DNS_RESOLVERS": dns.address, "SSL_CERT_FILE": str(_running_mail_server.ca_file)}
-        found = Installation(tmp_path_factory.mktemp("setup"), env=env)
+        found = Installation(folder, env=env)
         found.set_up()
-        found.manage("create_tenant", "loja", "--name", "Loja da Ana")
-        found.manage("shell", "-c", OWNER.format(password=PASSWORD))
+        found.shell(OWNER.format(password=PASSWORD))
         stack.enter_context(found.running())
         found.dns = dns
         yield found

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import Canary, Watch, add_superuser, log_in
+from tests.browser import Canary, Watch, is_narrow, log_in
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
 
@@ -29,7 +29,6 @@ def canary():
 def shop(tmp_path_factory):
     found = Installation(tmp_path_factory.mktemp("studio"))
     found.set_up()
-    add_superuser(found)
     with found.web(), SmtpSink() as sink:
         found.account("orders@shop.test", port=sink.port)
         yield found
@@ -101,7 +100,7 @@ def follow_what_is_typed(shop: Installation, page: Page) -> None:
     expect(page.locator("#studio-result .only-text")).to_contain_text("Hello Ana")
     page.click("[data-value=html]")
     expect(page.locator("#studio-result .only-html")).to_contain_text("<p>Hello Ana")
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert is_narrow(page)
     assert watch.findings == []
 
     page.click("[name=_continue]")
@@ -147,7 +146,7 @@ def test_the_frame_is_as_wide_as_the_client_and_dark_where_it_is_dark(shop, page
     expect(text).to_have_css("color", "rgb(17, 17, 17)")
     page.select_option("#studio-client", "dark")
     expect(mail(page).locator("p")).to_have_css("color", "rgb(238, 238, 238)")
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert is_narrow(page)
     assert watch.findings == []
 
 
@@ -181,7 +180,7 @@ def test_a_test_is_sent_as_the_draft_is_written(shop, page):
 def test_a_starting_point_is_chosen_and_saved(shop, page):
     watch = watched(page, shop)
     page.goto(f"{shop.url}{LIST}add/")
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert is_narrow(page)
     page.click("a[href='?start=password_reset.pt']")
 
     expect(mail(page)).to_contain_text("Escolha uma nova palavra-passe")
@@ -192,7 +191,7 @@ def test_a_starting_point_is_chosen_and_saved(shop, page):
     expect(mail(page)).to_contain_text("Escolha uma nova palavra-passe")
     page.goto(page.url.split("change/")[0] + "compare")
     expect(page.locator(".studio-both iframe")).to_have_count(2)
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    assert is_narrow(page)
     assert watch.findings == []
 
 

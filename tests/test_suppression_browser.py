@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import DESK, PHONE, Watch, add_superuser, is_narrow, log_in, picture
+from tests.browser import DESK, PHONE, Watch, is_narrow, log_in, picture
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
 
@@ -21,7 +21,6 @@ ANA = "ana@example.com"
 def shop(tmp_path_factory):
     found = Installation(tmp_path_factory.mktemp("suppression"))
     found.set_up()
-    add_superuser(found)
     with found.running():
         yield found
 

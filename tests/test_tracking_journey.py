@@ -15,8 +15,7 @@ import pytest
 import requests
 
 from tests.browser import chromium
-from tests.installation import Installation, mariadb_database, production_like
-from tests.servers.databases import require_mariadb, require_redis
+from tests.installation import Installation, production_like
 from tests.servers.waiting import until
 
 pytestmark = pytest.mark.journey
@@ -32,14 +31,12 @@ HTML = """<html><body><a href="https://shop.example/o?a=1&amp;b=2#top">Encomenda
 @pytest.fixture(scope="module", params=["embedded", "production"])
 def shop(request, tmp_path_factory):
     """A running shop installation behind a proxy that it trusts."""
+    folder = tmp_path_factory.mktemp("tracking")
     with ExitStack() as stack:
-        env = {}
+        env = {"TRUSTED_PROXIES": "127.0.0.0/8"}
         if request.param == "production":
-            require_mariadb()
-            require_redis()
-            env = production_like(stack.enter_context(mariadb_database()))
-        env["TRUSTED_PROXIES"] = "127.0.0.0/8"
-        installation = Installation(tmp_path_factory.mktemp("tracking"), env=env)
+            env |= stack.enter_context(production_like(folder))
+        installation = Installation(folder, env=env)
         installation.set_up()
         stack.enter_context(installation.running())
         yield installation

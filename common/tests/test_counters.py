@@ -11,7 +11,6 @@ from django.core.cache import cache, caches
 
 from common import counters
 from common.cache import FileCache
-from tests.installation import REDIS
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +71,7 @@ def test_the_file_cache_forgets_windows_that_are_over(tmp_path):
 
 
 def test_redis_counts_in_one_step_and_forgets_at_the_windows_end(redis_server, settings):
-    settings.CACHES = {"default": {"BACKEND": "common.cache.RedisCache", "LOCATION": REDIS}}
+    settings.CACHES = {"default": {"BACKEND": "common.cache.RedisCache", "LOCATION": redis_server}}
     name = uuid4().hex
 
     assert [counters.hit(name, window=86400) for _ in range(3)] == [1, 2, 3]

@@ -71,10 +71,9 @@ def test_a_passed_test_ends_the_wait_but_not_one_that_the_server_asked_for():
 @pytest.mark.parametrize("kind", ["files", "redis"])
 def test_the_next_process_knows_how_often_a_server_failed(tmp_path, monkeypatch, kind, request):
     """What one process wrote is read through a cache of its own, as another process has it."""
-    make = FileBasedCache if kind == "files" else RedisCache
+    make, place = FileBasedCache, str(tmp_path)
     if kind == "redis":
-        request.getfixturevalue("redis_server")
-    place = str(tmp_path) if kind == "files" else "redis://127.0.0.1:6379/15"
+        make, place = RedisCache, request.getfixturevalue("redis_server") + "15"
     monkeypatch.setattr(backoff, "cache", make(place, {"KEY_PREFIX": tmp_path.name}))
     backoff.begin(ACCOUNT, reason="refused")
     let_it_pass(monkeypatch)

@@ -6,14 +6,13 @@ import pytest
 from kombu import Connection
 
 from sendcraft_project import celery  # noqa: F401  chooses the transport
-from tests.installation import REDIS
 
 pytestmark = pytest.mark.servers
 
 
 @pytest.fixture
 def connection(redis_server):
-    with Connection(f"{REDIS}14") as made:
+    with Connection(f"{redis_server}14") as made:
         yield made
 
 

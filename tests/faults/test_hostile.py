@@ -18,7 +18,7 @@ from tests.servers.waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.journey, pytest.mark.timeout(600)]
 
-GENEROUS = 3.0
+GENEROUS = 10.0
 """Seconds that a message may take on a busy machine; behind a dead server it would take 30."""
 EACH = 2  # accounts, so that there are more of them than processes of the worker
 
@@ -54,7 +54,7 @@ def test_dead_servers_cost_their_accounts_bounded_time_and_another_tenant_none(
         neighbour = Neighbour(installation, quick)
         stack.enter_context(both_workers(installation))
         neighbour.send(1)  # the workers' first message takes longer
-        before = neighbour.send(size(10, long=100))
+        before = neighbour.send(size(5, long=100))
         for event, answer, seconds in hostile.values():
             server = stack.enter_context(ScriptedServer())
             accounts = [embedded.account(port=server.port) for _ in range(EACH)]
@@ -66,7 +66,7 @@ def test_dead_servers_cost_their_accounts_bounded_time_and_another_tenant_none(
             servers.append((server, tests + EACH))
 
         until(lambda: all(len(s.connections) >= n for s, n in servers), timeout=20, what="held up")
-        during = neighbour.send(size(10, long=100))
+        during = neighbour.send(size(5, long=100))
         still_held = {installation.message(each)["status"] for each in deadlines}
         took = {each: seconds_of_attempt(installation, each) for each in deadlines}
         waiting = {installation.message(each)["status"] for each in deadlines}
@@ -80,7 +80,7 @@ def test_dead_servers_cost_their_accounts_bounded_time_and_another_tenant_none(
     assert still_held == {"sending"}
     assert (p95(before) < GENEROUS, p95(during) < GENEROUS) == (True, True), (before, during)
     assert waiting == {"queued"}
-    assert {each: took[each] < most + 5 for each, most in deadlines.items()} == dict.fromkeys(
+    assert {each: took[each] < most + 20 for each, most in deadlines.items()} == dict.fromkeys(
         deadlines, True
     ), took
 
@@ -91,8 +91,7 @@ class Neighbour:
     def __init__(self, installation: Installation, server: ScriptedServer) -> None:
         self.accepted: frozenset[str] = frozenset()
         self._installation, self._server = installation, server
-        installation.manage("create_tenant", "quick", "--name", "Quick")
-        self._key = installation.new_key(slug="quick")
+        self._key = installation.new_tenant("quick")
         with self._signed_in():
             installation.account("help@quick.test", port=server.port)
 

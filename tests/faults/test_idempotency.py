@@ -51,8 +51,7 @@ def test_parallel_requests_with_one_key_make_one_message(runtime, count):
 
 def test_a_key_outlives_a_restart_and_a_lost_redis_and_ends_at_the_tenants_wall(production):
     installation = production.installation
-    installation.manage("create_tenant", "neighbour", "--name", "Neighbour")
-    neighbour = installation.new_key(slug="neighbour")
+    neighbour = installation.new_tenant("neighbour")
     with ScriptedServer() as server:
         with installation.web():
             account = production.account(port=server.port)

@@ -74,7 +74,7 @@ def past(shop: Installation, name: str, *arguments: str) -> str:
     """Run a function of ``tests.screenshots.past`` inside the installation."""
     given = ", ".join(map(repr, arguments))
     code = f"from tests.screenshots import past\npast.{name}({given})"
-    return shop.manage("shell", "--no-imports", "-c", code)
+    return shop.shell(code)
 
 
 def publish(keys: list[list[str]], *, dns: DNSServer) -> None:

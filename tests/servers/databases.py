@@ -11,6 +11,7 @@ from .waiting import LOOPBACK
 
 MARIADB_PORT = 3306
 REDIS_PORT = 6379
+REDIS = f"redis://{LOOPBACK}:{REDIS_PORT}/"
 
 
 def skip_or_fail(reason: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .databases import require_mariadb, require_redis, skip_or_fail
+from .databases import REDIS, require_redis, skip_or_fail
 from .mail_server import MailServer, missing
 from .smtp_sink import SmtpSink
 
@@ -36,12 +36,7 @@ def smtp_sink() -> Iterator[SmtpSink]:
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> None:
-    """Skips the test (in CI: fails it) where MariaDB does not answer."""
-    require_mariadb()
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> None:
-    """Skips the test (in CI: fails it) where Redis does not answer."""
+def redis_server() -> str:
+    """Redis's URL, to be ended with a number; skips the test (in CI: fails it) without one."""
     require_redis()
+    return REDIS

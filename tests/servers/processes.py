@@ -54,7 +54,7 @@ class RunningProcess:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def wait_until(
-        self, condition: Callable[[RunningProcess], bool], *, timeout: float = 30
+        self, condition: Callable[[RunningProcess], bool], *, timeout: float = 60
     ) -> None:
         """Return when ``condition`` holds; fail with the output when the process ends first."""
 
@@ -107,7 +107,7 @@ def running(
     *,
     ready: Callable[[RunningProcess], bool],
     env: Mapping[str, str] | None = None,
-    timeout: float = 30,
+    timeout: float = 60,
 ) -> Iterator[RunningProcess]:
     """Start ``command``, wait until it is ``ready``, and leave nothing of it behind."""
     process = RunningProcess(command, env=env)
