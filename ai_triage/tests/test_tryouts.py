@@ -16,10 +16,10 @@ from ai_triage import analytics, prompting, spending, trials, tryouts
 from ai_triage.models import Prompt, TriageAnalytics, TriageResult, TriageSettings, Tryout
 from ai_triage.prompting import Changes
 from ai_triage.tests.rows import reviewed, triaged
-from ai_triage.tests.test_prompts_admin import staff
 from tenants.models import Role
 from tests.servers.google import BAD_KEY, blocked_prompt, content_of, system_of
 from tests.servers.model_server import HANG, verdict
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

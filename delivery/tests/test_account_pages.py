@@ -18,8 +18,8 @@ from delivery.models import AccountUsage, ConnectionSlot
 from delivery.tests.sending import account_at, drained, queue
 from logs.models import EmailEvent, EmailLog, EmailStatus
 from logs.tests.builders import an_account, an_email
-from templates_app.tests.test_admin import staff
 from tenants.models import Role
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,9 @@ from logs import searching
 from logs.admin import message_list
 from logs.admin.emails import EmailLogAdmin
 from logs.tests.builders import NOON, an_email
-from logs.tests.test_admin import LIST, staff
+from logs.tests.test_admin import LIST
 from tenants.models import Membership
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 DAYS = {"queued_at_from": "2026-03-01", "queued_at_to": "2026-03-02"}

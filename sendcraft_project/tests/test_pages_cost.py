@@ -18,9 +18,9 @@ from inbox import services
 from inbox.tests.mails import a_mail
 from logs.models import EmailEvent, EmailTag
 from logs.tests.builders import an_account, an_email
-from templates_app.tests.test_admin import staff
 from tenants.models import Role
 from tests.factories import make_template
+from tests.staff import staff
 from webhooks.tests.telling import endpoint_at, tell
 
 pytestmark = pytest.mark.django_db

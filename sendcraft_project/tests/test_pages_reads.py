@@ -14,8 +14,8 @@ from ai_triage.models import TriageResult
 from common.ids import uuid7
 from delivery.models import SendBatch, Suppression
 from sendcraft_project.tests.test_pages_cost import TRIAGE, grow
-from templates_app.tests.test_admin import staff
 from tenants.models import Role
+from tests.staff import staff
 from webhooks.models import WebhookDelivery
 from webhooks.tests.telling import endpoint_at
 

@@ -20,6 +20,7 @@ from tenants import services
 from tenants.models import APIKey, Membership, Role, Tenant
 from tenants.scopes import SCOPES
 from tenants.signals import tenant_created
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 TENANTS, MEMBERS, KEYS = (
@@ -27,13 +28,6 @@ TENANTS, MEMBERS, KEYS = (
     "/admin/tenants/membership/",
     "/admin/tenants/apikey/",
 )
-
-
-def staff(client, tenant, role):
-    user = User.objects.create_user(f"{role}-of-{tenant.slug}", is_staff=True)
-    Membership.objects.create(tenant=tenant, user=user, role=role)
-    client.force_login(user)
-    return user
 
 
 @pytest.fixture
@@ -58,8 +52,8 @@ def command_on(page: str) -> list[str]:
     return shlex.split(unescape(shown).replace("\\\n", " "))
 
 
-def test_a_new_key_that_may_send_comes_with_a_command_that_sends(client, tenant):
-    staff(client, tenant, Role.ADMIN)
+def test_a_new_key_that_may_send_comes_with_a_command_that_sends(tenant):
+    client = staff(tenant, Role.ADMIN)
 
     page = client.post(f"{KEYS}add/", key_form(tenant, scopes=["emails:send"])).content.decode()
 
@@ -71,8 +65,8 @@ def test_a_new_key_that_may_send_comes_with_a_command_that_sends(client, tenant)
 
 
 @pytest.mark.parametrize("scope", [one for one in SCOPES if one != "emails:send"])
-def test_a_new_key_that_may_not_send_comes_with_a_command_that_it_may_do(client, tenant, scope):
-    staff(client, tenant, Role.ADMIN)
+def test_a_new_key_that_may_not_send_comes_with_a_command_that_it_may_do(tenant, scope):
+    client = staff(tenant, Role.ADMIN)
 
     page = client.post(f"{KEYS}add/", key_form(tenant, scopes=[scope])).content.decode()
 
@@ -82,8 +76,8 @@ def test_a_new_key_that_may_not_send_comes_with_a_command_that_it_may_do(client,
     assert answer.status_code == 200
 
 
-def test_a_new_key_is_shown_once_and_works(client, tenant):
-    staff(client, tenant, Role.ADMIN)
+def test_a_new_key_is_shown_once_and_works(tenant):
+    client = staff(tenant, Role.ADMIN)
 
     answer = client.post(f"{KEYS}add/", key_form(tenant, scopes=["emails:send", "emails:read"]))
 
@@ -94,15 +88,15 @@ def test_a_new_key_is_shown_once_and_works(client, tenant):
     assert "no-store" in answer["Cache-Control"]
     row = APIKey.objects.get()
     assert row.scopes == ["emails:send", "emails:read"]
-    assert row.created_by.username == "admin-of-shop"
+    assert row.created_by.username == "admin-shop"
     client_of_key = APIClient(headers={"X-API-Key": key})
     assert client_of_key.get("/api/v1/nowhere").status_code == 404
     row.revoke(at=row.created_at)
     assert client_of_key.get("/api/v1/nowhere").status_code == 401
 
 
-def test_a_new_key_is_kept_nowhere_else(client, tenant):
-    staff(client, tenant, Role.ADMIN)
+def test_a_new_key_is_kept_nowhere_else(tenant):
+    client = staff(tenant, Role.ADMIN)
 
     answer = client.post(f"{KEYS}add/", key_form(tenant))
 
@@ -143,8 +137,8 @@ def test_a_key_that_makes_no_sense_is_not_made(client, tenant, root, bad):
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
-def test_lower_roles_see_keys_but_make_and_revoke_none(client, tenant, role):
-    staff(client, tenant, role)
+def test_lower_roles_see_keys_but_make_and_revoke_none(tenant, role):
+    client = staff(tenant, role)
     row, _ = APIKey.issue(tenant=tenant, name="shop", mode="live")
 
     assert row.prefix in client.get(KEYS).content.decode()
@@ -155,8 +149,8 @@ def test_lower_roles_see_keys_but_make_and_revoke_none(client, tenant, role):
     assert APIKey.objects.count() == 1
 
 
-def test_chosen_keys_are_revoked_at_once_and_counted(client, tenant, other_tenant):
-    staff(client, tenant, Role.ADMIN)
+def test_chosen_keys_are_revoked_at_once_and_counted(tenant, other_tenant):
+    client = staff(tenant, Role.ADMIN)
     row, key = APIKey.issue(tenant=tenant, name="shop", mode="live")
     theirs, _ = APIKey.issue(tenant=other_tenant, name="other", mode="live")
 
@@ -214,8 +208,8 @@ def tenant_form(**fields):
     return {"name": "Renamed", "language": "pt", "timezone": "Europe/Lisbon", **fields}
 
 
-def test_an_owner_sets_up_his_tenant_but_neither_slug_nor_end(client, tenant):
-    staff(client, tenant, Role.OWNER)
+def test_an_owner_sets_up_his_tenant_but_neither_slug_nor_end(tenant):
+    client = staff(tenant, Role.OWNER)
 
     client.post(f"{TENANTS}{tenant.pk}/change/", tenant_form(slug="x", never_twice="on"))
 
@@ -228,8 +222,9 @@ def test_an_owner_sets_up_his_tenant_but_neither_slug_nor_end(client, tenant):
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.ADMIN])
-def test_lower_roles_change_neither_tenant_nor_members(client, tenant, role):
-    user = staff(client, tenant, role)
+def test_lower_roles_change_neither_tenant_nor_members(tenant, role):
+    client = staff(tenant, role)
+    user = User.objects.get()
     own = Membership.objects.get(user=user)
     User.objects.create_user("new")
 
@@ -244,8 +239,8 @@ def test_lower_roles_change_neither_tenant_nor_members(client, tenant, role):
     assert own.role == role
 
 
-def test_an_owner_adds_raises_and_removes_members(client, tenant):
-    staff(client, tenant, Role.OWNER)
+def test_an_owner_adds_raises_and_removes_members(tenant):
+    client = staff(tenant, Role.OWNER)
     new = User.objects.create_user("new", is_staff=True)
 
     client.post(f"{MEMBERS}add/", {"tenant": tenant.pk, "username": "new", "role": "viewer"})
@@ -258,8 +253,9 @@ def test_an_owner_adds_raises_and_removes_members(client, tenant):
     assert not Membership.objects.filter(user=new).exists()
 
 
-def test_an_owner_can_neither_lower_nor_remove_himself(client, tenant):
-    user = staff(client, tenant, Role.OWNER)
+def test_an_owner_can_neither_lower_nor_remove_himself(tenant):
+    client = staff(tenant, Role.OWNER)
+    user = User.objects.get()
     own = Membership.objects.get(user=user)
 
     client.post(f"{MEMBERS}{own.pk}/change/", {"role": "viewer"})
@@ -270,8 +266,9 @@ def test_an_owner_can_neither_lower_nor_remove_himself(client, tenant):
     assert own.role == Role.OWNER
 
 
-def test_an_owner_adds_nobody_to_another_tenant(client, tenant, other_tenant):
-    user = staff(client, tenant, Role.OWNER)
+def test_an_owner_adds_nobody_to_another_tenant(tenant, other_tenant):
+    client = staff(tenant, Role.OWNER)
+    user = User.objects.get()
 
     form = {"tenant": other_tenant.pk, "username": user.username, "role": "owner"}
     answer = client.post(f"{MEMBERS}add/", form)
@@ -280,9 +277,9 @@ def test_an_owner_adds_nobody_to_another_tenant(client, tenant, other_tenant):
     assert not Membership.objects.filter(tenant=other_tenant).exists()
 
 
-@pytest.mark.parametrize("name", ["nobody", "owner-of-shop"])
-def test_an_unknown_user_and_a_member_are_refused_in_words(client, tenant, name):
-    staff(client, tenant, Role.OWNER)
+@pytest.mark.parametrize("name", ["nobody", "owner-shop"])
+def test_an_unknown_user_and_a_member_are_refused_in_words(tenant, name):
+    client = staff(tenant, Role.OWNER)
 
     form = {"tenant": tenant.pk, "username": name, "role": "viewer"}
     page = client.post(f"{MEMBERS}add/", form).content.decode()
@@ -291,8 +288,8 @@ def test_an_unknown_user_and_a_member_are_refused_in_words(client, tenant, name)
     assert Membership.objects.count() == 1
 
 
-def test_the_add_form_lists_no_users(client, tenant):
-    staff(client, tenant, Role.OWNER)
+def test_the_add_form_lists_no_users(tenant):
+    client = staff(tenant, Role.OWNER)
     User.objects.create_user("somebody-else")
 
     assert "somebody-else" not in client.get(f"{MEMBERS}add/").content.decode()
@@ -317,8 +314,8 @@ def test_stored_answers_are_not_in_the_admin(client, root):
     assert client.get("/admin/tenants/idempotencyrecord/").status_code == 404
 
 
-def test_the_list_of_jobs_reads_none_of_the_rows_that_they_name(client, tenant):
-    staff(client, tenant, Role.EDITOR)
+def test_the_list_of_jobs_reads_none_of_the_rows_that_they_name(tenant):
+    client = staff(tenant, Role.EDITOR)
     for _number in range(3):
         services.start_job("nobody.knows", tenant=tenant, created_by=None, params={"ids": [1]})
 

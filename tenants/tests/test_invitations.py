@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tenants import invitations
 from tenants.models import Invitation, Membership, Role
-from tenants.tests.test_admin import staff
+from tests.staff import staff
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/tenants/invitation/"
@@ -35,8 +35,8 @@ def roles(tenant) -> dict[str, str]:
     return dict(tenant.memberships.values_list("user__username", "role"))
 
 
-def test_a_newcomer_chooses_name_and_password_and_is_in_with_the_role(client, tenant):
-    staff(client, tenant, Role.OWNER)
+def test_a_newcomer_chooses_name_and_password_and_is_in_with_the_role(tenant):
+    client = staff(tenant, Role.OWNER)
     invite(client, tenant)
     path, newcomer = link_in_mail(), Client()
 
@@ -52,8 +52,8 @@ def test_a_newcomer_chooses_name_and_password_and_is_in_with_the_role(client, te
     assert newcomer.get("/admin/").status_code == 200
 
 
-def test_a_link_works_once(client, tenant):
-    staff(client, tenant, Role.OWNER)
+def test_a_link_works_once(tenant):
+    client = staff(tenant, Role.OWNER)
     invite(client, tenant)
     path = link_in_mail()
     Client().post(path, GOOD)
@@ -64,9 +64,9 @@ def test_a_link_works_once(client, tenant):
     assert not User.objects.filter(username="other").exists()
 
 
-def test_who_signs_in_already_must_do_so_and_agree(client, tenant):
+def test_who_signs_in_already_must_do_so_and_agree(tenant):
     known = User.objects.create_user("rui", "Rui@Example.com", "a-password-of-the-test")
-    staff(client, tenant, Role.OWNER)
+    client = staff(tenant, Role.OWNER)
     invite(client, tenant)
     path, rui = link_in_mail(), Client()
 
@@ -82,8 +82,8 @@ def test_who_signs_in_already_must_do_so_and_agree(client, tenant):
 
 
 @pytest.mark.parametrize("how", ["forged", "old", "withdrawn", "replaced"])
-def test_a_link_that_is_not_open_lets_nobody_in(client, tenant, how):
-    staff(client, tenant, Role.OWNER)
+def test_a_link_that_is_not_open_lets_nobody_in(tenant, how):
+    client = staff(tenant, Role.OWNER)
     invite(client, tenant)
     path = link_in_mail()
     row = Invitation.objects.get()
@@ -102,8 +102,9 @@ def test_a_link_that_is_not_open_lets_nobody_in(client, tenant, how):
     assert not User.objects.filter(username="rui").exists()
 
 
-def test_a_weak_password_or_a_taken_name_is_told_and_the_link_stays(client, tenant):
-    owner = staff(client, tenant, Role.OWNER)
+def test_a_weak_password_or_a_taken_name_is_told_and_the_link_stays(tenant):
+    client = staff(tenant, Role.OWNER)
+    owner = User.objects.get()
     invite(client, tenant)
     path = link_in_mail()
 
@@ -115,29 +116,29 @@ def test_a_weak_password_or_a_taken_name_is_told_and_the_link_stays(client, tena
     assert Client().post(path, GOOD).status_code == 302
 
 
-def test_only_owners_invite_and_only_into_their_own_tenant(client, tenant, other_tenant):
-    staff(client, tenant, Role.ADMIN)
+def test_only_owners_invite_and_only_into_their_own_tenant(tenant, other_tenant):
+    client = staff(tenant, Role.ADMIN)
     assert invite(client, tenant).status_code == 403
-    client.logout()
-    staff(client, other_tenant, Role.OWNER)
+    client = staff(other_tenant, Role.OWNER)
     invite(client, tenant)
 
     assert not Invitation.objects.exists()
 
 
-def test_another_tenants_owner_sees_and_withdraws_none(client, tenant, other_tenant):
-    staff(client, tenant, Role.OWNER)
+def test_another_tenants_owner_sees_and_withdraws_none(tenant, other_tenant):
+    client = staff(tenant, Role.OWNER)
     invite(client, tenant)
     row = Invitation.objects.get()
-    staff(client, other_tenant, Role.OWNER)
+    client = staff(other_tenant, Role.OWNER)
 
     assert "rui@example.com" not in client.get(LIST).content.decode()
     client.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
     assert Invitation.objects.exists()
 
 
-def test_a_member_is_not_invited_again(client, tenant):
-    owner = staff(client, tenant, Role.OWNER)
+def test_a_member_is_not_invited_again(tenant):
+    client = staff(tenant, Role.OWNER)
+    owner = User.objects.get()
     User.objects.filter(pk=owner.pk).update(email="olga@example.com")
 
     shown = invite(client, tenant, "Olga@example.com").content.decode()
@@ -146,8 +147,8 @@ def test_a_member_is_not_invited_again(client, tenant):
     assert not Invitation.objects.exists()
 
 
-def test_an_invitation_that_could_not_be_mailed_goes_later(client, tenant, settings):
-    staff(client, tenant, Role.OWNER)
+def test_an_invitation_that_could_not_be_mailed_goes_later(tenant, settings):
+    client = staff(tenant, Role.OWNER)
     invite(client, tenant)
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
