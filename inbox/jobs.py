@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import close_old_connections, connections, transaction
 from django.db.models import QuerySet
 
@@ -31,7 +32,6 @@ CLAIMING_SECONDS = 45.0
 READING_SECONDS = 90.0
 LEASE = timedelta(minutes=4)
 """Longer than a reading, and the last mail that it judged."""
-EVERY = timedelta(seconds=15)
 SHARED_EVERY = timedelta(minutes=1)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=30)
 OWN_WAIT = timedelta(seconds=30)
@@ -117,7 +117,8 @@ def read_claimed(mailbox: Mailbox, *, means: Means) -> None:
     except Exception:
         logger.exception("reading a mailbox failed", extra=extra)
         return _fail(mailbox, error=STUCK)
-    return _let_go(mailbox, error="", wait=timedelta(0) if more else EVERY, has_read=True)
+    wait = timedelta(seconds=0 if more else settings.MAILBOX_SECONDS)
+    return _let_go(mailbox, error="", wait=wait, has_read=True)
 
 
 def is_read_by_another(mailbox: Mailbox) -> bool:

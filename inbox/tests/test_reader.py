@@ -242,6 +242,15 @@ def test_failures_wait_longer_each_time_up_to_half_an_hour(domain):
     assert waits == pytest.approx([30, 60, 120, 240, 480, 960, 1800, 1800], abs=5)
 
 
+def test_a_mailbox_that_was_read_rests_as_long_as_the_operator_says(domain, settings):
+    settings.MAILBOX_SECONDS = 300
+    with ScriptedIMAP(mails(1)) as server:
+        mailbox = read(account_reading(domain, server))
+
+    rests = (mailbox.next_read_at - timezone.now()).total_seconds()
+    assert rests == pytest.approx(300, abs=5)
+
+
 # What goes wrong here
 
 

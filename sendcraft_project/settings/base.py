@@ -199,6 +199,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 # A worker takes all of them unless it has --queues.
 CELERY_TASK_QUEUES: dict[str, Any] = {"high": {}, "default": {}, "bulk": {}, "triage": {}}
 CELERY_BEAT_SCHEDULER = "sendcraft_project.beat:Scheduler"
+MAILBOX_SECONDS = read.integer("MAILBOX_SECONDS", 15, low=1, high=86400)
 # None expires: a worker whose clock is ahead of beat's would take none of them.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.sweep", "schedule": 2.0, "options": {"queue": "high"}},
@@ -207,7 +208,7 @@ CELERY_BEAT_SCHEDULE = {
     "webhooks-sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"queue": "high"}},
     "tell-of-webhooks": {"task": "webhooks.tell_of_switched_off", "schedule": 60.0},
     "purge-webhook-deliveries": {"task": "webhooks.purge", "schedule": 3600.0},
-    "read-mailboxes": {"task": "inbox.read_mailboxes", "schedule": 15.0},
+    "read-mailboxes": {"task": "inbox.read_mailboxes", "schedule": float(MAILBOX_SECONDS)},
     "apply-reports": {"task": "inbox.apply_reports", "schedule": 30.0},
     "tell-of-cost-limits": {"task": "ai_triage.tell_of_cost_limits", "schedule": 60.0},
     "tell-of-pauses": {"task": "accounts.tell_of_pauses", "schedule": 30.0},

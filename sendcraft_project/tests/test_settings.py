@@ -47,6 +47,7 @@ def check(data: Path, *, runtime: str = "embedded", **variables: str):
         ("CORS_ALLOWED_ORIGINS", "shop.example"),
         ("DNS_RESOLVERS", "localhost"),
         ("CONN_MAX_AGE", "-1"),
+        ("MAILBOX_SECONDS", "0"),
         ("LOG_LEVEL", "LOUD"),
         ("BROKER_URL", "http://127.0.0.1"),
         ("CACHE_URL", "memcached://127.0.0.1"),

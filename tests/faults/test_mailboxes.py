@@ -14,10 +14,11 @@ pytestmark = [pytest.mark.faults, pytest.mark.journey, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def reading(runtime, mail_server):
+def reading(runtime, mail_server, monkeypatch):
     """An installation that sends through Postfix and reads the bounce mailbox over TLS."""
     installation: Installation = runtime.installation
-    installation.env["SSL_CERT_FILE"] = str(mail_server.ca_file)
+    monkeypatch.setitem(installation.env, "SSL_CERT_FILE", str(mail_server.ca_file))
+    monkeypatch.setitem(installation.env, "MAILBOX_SECONDS", "2")
     with installation.web():
         installation.account(
             ALICE,
@@ -63,7 +64,7 @@ def test_reports_by_imap_and_workers_killed_while_they_read(runtime, reading, ma
     refused = reading.call("POST", "/emails/send", again)
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "suppressed")
 
-    mails, kills = size(90, long=1000), size(3, long=10)
+    mails, kills = size(90, long=1000), size(2, long=10)
     mail_server.put(BOUNCE, *map(a_numbered, range(mails)))
     for kill in range(kills):
         enough = mails * kill // (kills + 1)
