@@ -21,15 +21,40 @@ post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_perm
 
 
 LONGEST = "tests/test_console_browser.py"
+JOURNEYS_END = 0.8
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to another run of the suite, and begin with the longest module."""
+    """Leave out what belongs to another run of the suite, and put the rest in a good order."""
     left = [item for item in items if is_elsewhere(item) or is_unpaid(item)]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    places = places_of(items)
+    items.sort(key=lambda item: places[module_of(item)])
+
+
+def places_of(items: list[pytest.Item]) -> dict[str, float]:
+    """Return where in the run, from 0 to 1, each module begins.
+
+    Journeys wait for servers that start, so they stand among the others, which only compute. The
+    longest is first, and none is at the end, where the last process would be alone with it.
+    """
+    journeys = dict.fromkeys(module_of(item) for item in items if is_journey(item))
+    first = sorted(journeys, key=lambda module: module != LONGEST)
+    places = {module: JOURNEYS_END * at / len(first) for at, module in enumerate(first)}
+    others = [module for item in items if (module := module_of(item)) not in journeys]
+    for at, module in enumerate(others):
+        places.setdefault(module, at / len(others))
+    return places
+
+
+def module_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def is_journey(item: pytest.Item) -> bool:
+    return item.get_closest_marker("journey") is not None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -40,7 +65,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def is_elsewhere(item: pytest.Item) -> bool:
     """Whether a journey, which brings its database, runs in the run on that kind alone."""
-    if IS_LONG or item.get_closest_marker("journey") is None:
+    if IS_LONG or not is_journey(item):
         return False
     is_mysql = os.environ.get("DATABASE_URL", "").startswith("mysql:")
     return needs_production(item) is not is_mysql
