@@ -10,7 +10,7 @@ export SENDCRAFT_CATCHER_PORT ?= 1025
 # mysqlclient needs a compiler, so it is installed only where DATABASE_URL asks for it.
 BASE := $(if $(filter mysql:%,$(DATABASE_URL)),requirements.txt,requirements/base.txt)
 
-.PHONY: help run install test test-faults bench screenshots lint format messages requirements docker-up docker-down
+.PHONY: help run install test test-faults bench screenshots lint lint-types lint-rules format messages requirements docker-up docker-down
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,10 +47,14 @@ bench: $(VENV)/bench.stamp  ## measure speed beside django-post-office; BENCH=--
 screenshots: $(VENV)/dev.stamp  ## take the pictures of docs/images anew, of a shop made for them
 	$(BIN)/python -m tests.screenshots
 
-lint: $(VENV)/dev.stamp  ## ruff, mypy, import-linter, migrations, OpenAPI schema
+lint: lint-rules lint-types  ## ruff, mypy, import-linter, migrations, OpenAPI schema
+
+lint-types: $(VENV)/dev.stamp
+	$(BIN)/mypy .
+
+lint-rules: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
