@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from conftest import client_of
 from logs import transitions
-from logs.models import EmailEvent, EmailLog, EmailTag
+from logs.models import EmailEvent, EmailLog
 from logs.tests.builders import NOON, an_account, an_email
 from logs.transitions import Outcome
 from templates_app.models import EmailTemplate, TemplateVersion
@@ -195,12 +195,11 @@ def test_the_list_filters_by_every_field(api, tenant):
         to_address="Bea@example.com",
         mode="test",
         topic="news",
+        tags=["blue"],
         error_code="expired",
         queued_at=NOON + timedelta(hours=2),
     )
-    EmailTag.objects.create(tenant=tenant, email=wanted, tag="blue")
-    other = an_email(tenant)
-    EmailTag.objects.create(tenant=tenant, email=other, tag="red")
+    other = an_email(tenant, tags=["red"])
 
     for query in [
         "status=failed",

@@ -23,7 +23,6 @@ from logs.models import (
     DailyTagFigures,
     EmailLog,
     EmailStatus,
-    EmailTag,
     EventType,
 )
 from logs.tests.builders import NOON, an_account, an_email, claimed
@@ -38,9 +37,7 @@ LATER = NOON + timedelta(days=300)
 
 def a_sent_email(tenant, *, tags=(), **fields) -> EmailLog:
     given = {"status": "sent", "sent_at": NOON, "next_attempt_at": None, "tags": list(tags)}
-    email = an_email(tenant, **{**given, **fields})
-    EmailTag.objects.bulk_create(EmailTag(tenant=tenant, email=email, tag=tag) for tag in tags)
-    return email
+    return an_email(tenant, **{**given, **fields})
 
 
 def totals(tenant, day=MARCH_1, mode="live") -> dict[str, int]:

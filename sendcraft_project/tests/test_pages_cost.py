@@ -16,7 +16,7 @@ from ai_triage.tests.counted import a_result
 from delivery.models import SendBatch, Suppression
 from inbox import services
 from inbox.tests.mails import a_mail
-from logs.models import EmailEvent, EmailTag
+from logs.models import EmailEvent
 from logs.tests.builders import an_account, an_email
 from tenants.models import Role
 from tests.factories import make_template
@@ -59,9 +59,9 @@ def grow(tenant, count: int) -> None:
     """Let so much happen in the tenant that every list gets longer."""
     account = an_account(tenant)
     for number in itertools.islice(numbers, count):
-        email = an_email(tenant, account=account, status="sent" if number % 2 else "queued")
+        status = "sent" if number % 2 else "queued"
+        email = an_email(tenant, account=account, status=status, tags=["news"])
         EmailEvent.objects.create(tenant=tenant, email=email, type="sent", at=email.queued_at)
-        EmailTag.objects.create(tenant=tenant, email=email, tag="news")
         Suppression.objects.create(
             tenant=tenant, address=f"ana{number}@example.com", reason="manual", source=email
         )
