@@ -126,52 +126,53 @@ def many(tenant):
     return email
 
 
+QUERIES: list[dict[str, str]] = [
+    {},
+    {"q": "r7@"},
+    {"q": "r7@example.com"},
+    {"q": "thank you"},
+    {"q": "019dd8f0-1111-7222-8333-444455556666"},
+    {"status__exact": "bounced"},
+    {"status__exact": "queued"},
+    {"mode__exact": "test"},
+    {"queued_at_from": "2026-03-04", "queued_at_to": "2026-03-05"},
+    {"status__exact": "bounced", "queued_at_from": "2026-03-04"},
+    {"tag": "news"},
+    {"tag": "rare"},
+    {"tag": "news", "status__exact": "queued"},
+    {"tag": "news", "queued_at_from": "2026-03-04", "queued_at_to": "2026-03-05"},
+]
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    "query",
-    [
-        {},
-        {"q": "r7@"},
-        {"q": "r7@example.com"},
-        {"q": "thank you"},
-        {"q": "019dd8f0-1111-7222-8333-444455556666"},
-        {"status__exact": "bounced"},
-        {"status__exact": "queued"},
-        {"mode__exact": "test"},
-        {"queued_at_from": "2026-03-04", "queued_at_to": "2026-03-05"},
-        {"status__exact": "bounced", "queued_at_from": "2026-03-04"},
-        {"tag": "news"},
-        {"tag": "rare"},
-        {"tag": "news", "status__exact": "queued"},
-        {"tag": "news", "queued_at_from": "2026-03-04", "queued_at_to": "2026-03-05"},
-    ],
-)
-def test_no_list_reads_the_whole_table(many, tenant, query, monkeypatch):
+def test_no_list_reads_the_whole_table(many, tenant, monkeypatch):
     monkeypatch.setattr(searching, "LOOKED_AT", 100)
-    assert_no_scan(staff(tenant, "viewer"), query)
+    viewer = staff(tenant, "viewer")
+    for query in QUERIES:
+        assert_no_scan(viewer, query)
+
+
+OF_ALL_TENANTS: list[dict[str, str]] = [
+    {},
+    {"q": "r7@"},
+    {"q": "r7@example.com"},
+    {"q": "thank you"},
+    {"mode__exact": "test"},
+    {"tag": "news"},
+    {"tag": "rare"},
+    {"status__exact": "bounced"},
+    {"queued_at_from": "2026-03-04", "queued_at_to": "2026-03-05"},
+]
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    "query",
-    [
-        {},
-        {"q": "r7@"},
-        {"q": "r7@example.com"},
-        {"q": "thank you"},
-        {"mode__exact": "test"},
-        {"tag": "news"},
-        {"tag": "rare"},
-        {"status__exact": "bounced"},
-        {"queued_at_from": "2026-03-04", "queued_at_to": "2026-03-05"},
-    ],
-)
 def test_neither_does_that_of_somebody_who_sees_all_tenants(
-    many, other_tenant, admin_client, query, monkeypatch
+    many, other_tenant, admin_client, monkeypatch
 ):
     monkeypatch.setattr(searching, "LOOKED_AT", 100)
     an_email(other_tenant)
-    assert_no_scan(admin_client, query)
+    for query in OF_ALL_TENANTS:
+        assert_no_scan(admin_client, query)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -200,8 +201,8 @@ def assert_no_scan(client, query) -> None:
     statements = [one["sql"] for one in captured if TABLE in one["sql"]]
     assert statements
     for sql in statements:
-        assert "COUNT(" not in sql
+        assert "COUNT(" not in sql, query
         for table in explained(sql):
             is_walk = not query and not table["sorts"]  # backwards by key, for a page of its rows
             is_scan = table["key"] == "none" or table["key"] == f"SCAN {TABLE}"
-            assert is_walk or not is_scan, (sql, table)
+            assert is_walk or not is_scan, (query, sql, table)
