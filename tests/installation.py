@@ -155,7 +155,7 @@ class Installation:
         """Return whether web takes traffic; a killed one's last child may still refuse some."""
         try:
             return requests.get(f"{self.url}/readyz", timeout=30).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):  # or its children still load
             return False
 
     @contextmanager
