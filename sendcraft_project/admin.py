@@ -18,8 +18,9 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
@@ -140,6 +141,14 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
         (_("Changes"), {"fields": ["msg"]}),
     ]
     who = person("actor", label=_("User"), nobody=_("the system"))
+
+    @admin.display(description=_("Resource"))
+    def resource_url(self, entry: Any) -> SafeString | str:
+        """Say what it is about; a second factor's kind was stored in its owner's language."""
+        if entry.content_type.model_class() is Authenticator:
+            return gettext(entry.object_repr)
+        about: SafeString | str = super().resource_url(entry)
+        return about
 
     @admin.display(description=_("Changes"))
     def fields_changed(self, entry: Any) -> str:

@@ -6,6 +6,7 @@ import re
 from html import unescape
 
 import pytest
+from allauth.mfa.models import Authenticator
 from auditlog.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
@@ -139,6 +140,15 @@ def test_the_log_names_people_without_a_link_to_pages_of_superusers(client, owne
         assert "olga" in shown
         assert "the system" not in shown
         assert "/admin/auth/user/" not in shown
+
+
+def test_a_second_factor_is_named_in_the_readers_language(admin_client, admin_user):
+    Authenticator.objects.create(user=admin_user, type="recovery_codes", data={})
+
+    page = admin_client.get("/admin/auditlog/logentry/", headers={"Accept-Language": "pt"})
+
+    assert "Códigos de recuperação" in page.content.decode()
+    assert "Recovery codes" not in page.content.decode()
 
 
 def history_of(row) -> str:
