@@ -211,7 +211,7 @@ def test_a_graceful_stop_loses_no_hit_and_no_broker_is_needed(shop, mail):
         session.headers["User-Agent"] = FIREFOX
         for number in range(2_000):
             try:
-                session.get(f"http://127.0.0.1:{port}{path}", timeout=10).raise_for_status()
+                session.get(f"http://127.0.0.1:{port}{path}", timeout=60).raise_for_status()
             except requests.ConnectionError:
                 break
             answered += 1

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .waiting import answers, until
+import requests
+
+from .waiting import LOOPBACK, until
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER_OPTIONS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -126,8 +128,16 @@ def web_server(*, port: int, env: Mapping[str, str], workers: int = 1) -> Iterat
     command += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     # As in the product. A short keep-alive would close a client's connection as it asks again.
     command += ["--worker-class", "gthread", "--threads", "8", "--keep-alive", "75"]
-    with running(command, env=env, ready=lambda _: answers(port)) as process:
+    with running(command, env=env, ready=lambda _: serves(port)) as process:
         yield process
+
+
+def serves(port: int) -> bool:
+    """Return whether a web server answers: its port does long before it has loaded the product."""
+    try:
+        return requests.get(f"http://{LOOPBACK}:{port}/healthz", timeout=30).ok
+    except (requests.ConnectionError, requests.Timeout):
+        return False
 
 
 @contextmanager
