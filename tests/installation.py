@@ -18,7 +18,7 @@ import requests
 from sendcraft_project.processes import URGENT
 from tests.servers.databases import require_mariadb, skip_or_fail
 from tests.servers.private import Redis
-from tests.servers.processes import ROOT, RunningProcess, celery_worker, web_server
+from tests.servers.processes import ROOT, RunningProcess, celery_worker, serves, web_server
 from tests.servers.waiting import free_ports, until
 
 MARIADB = "mysql://root@127.0.0.1:3306/"
@@ -153,10 +153,7 @@ class Installation:
 
     def is_ready(self) -> bool:
         """Return whether web takes traffic; a killed one's last child may still refuse some."""
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=30).ok
-        except (requests.ConnectionError, requests.Timeout):  # or its children still load
-            return False
+        return serves(self.port, "/readyz")
 
     @contextmanager
     def web(self, *, workers: int = 1) -> Iterator[RunningProcess]:

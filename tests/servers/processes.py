@@ -132,10 +132,10 @@ def web_server(*, port: int, env: Mapping[str, str], workers: int = 1) -> Iterat
         yield process
 
 
-def serves(port: int) -> bool:
+def serves(port: int, path: str = "/healthz") -> bool:
     """Return whether a web server answers: its port does long before it has loaded the product."""
     try:
-        return requests.get(f"http://{LOOPBACK}:{port}/healthz", timeout=30).ok
+        return requests.get(f"http://{LOOPBACK}:{port}{path}", timeout=30).ok
     except (requests.ConnectionError, requests.Timeout):
         return False
 
