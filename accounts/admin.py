@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -334,11 +333,9 @@ class AccountAdmin(TenantAdmin):
     @method_decorator(require_POST)
     def switch_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
         """Run one of the list's actions on this account."""
-        account = self.get_object(request, str(pk))
-        if account is None or action not in self.actions:
+        account = self.row_to_act_on(request, pk, least=Role.ADMIN)
+        if action not in self.actions:
             raise Http404
-        if not self.has_admin_permission(request, account):
-            raise PermissionDenied
         if action == "test_connection" and request.headers.get("HX-Request"):
             result = services.test_and_resume(account)
             last = LastTry(result, at=timezone.now(), is_test=True)

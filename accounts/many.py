@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -26,13 +24,6 @@ def _test(account: EmailAccount) -> None:
     result = services.test_and_resume(account)
     if not result.ok:
         raise services.failed(result)
-
-
-def _each(verb: Callable[[EmailAccount], object]) -> Callable[[EmailAccount, BackgroundJob], None]:
-    def work(account: EmailAccount, _job: BackgroundJob) -> None:
-        verb(account)
-
-    return work
 
 
 def _accounts(job: BackgroundJob) -> QuerySet[EmailAccount]:
@@ -59,7 +50,7 @@ for _kind, _label, _verb, _done in (
         ForEach(
             label=_label,
             rows=_accounts,
-            verb=_each(_verb),
+            verb=_verb,
             waits=True,
             done=_done,
             refused=_("Failed"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import dropwhile, islice
 
-from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.models import DELETION
 from django.contrib.auth.models import User
 from django.core.files.base import File
 from django.utils import timezone
@@ -216,16 +216,6 @@ def _cells(row: Sequence[object]) -> list[object]:
     return [each.isoformat() if isinstance(each, datetime) else each for each in row[1:]]
 
 
-# Removing
-
-
-def remove(entry: Suppression, job: BackgroundJob) -> None:
-    """Remove the entry, and write it into the admin's history as if it were done there."""
-    if job.created_by_id is not None:
-        LogEntry.objects.log_actions(job.created_by_id, [entry], DELETION, single_object=True)
-    entry.delete()
-
-
 register(
     IMPORT,
     JobKind(
@@ -245,7 +235,8 @@ register(
     ForEach(
         label=_("Removal of suppressions"),
         rows=lambda job: Suppression.objects.for_tenant(job.tenant),
-        verb=remove,
+        verb=Suppression.delete,
         done=_("Removed"),
+        history=DELETION,
     ).kind(),
 )

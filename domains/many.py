@@ -8,13 +8,8 @@ from domains import services
 from domains.models import Domain
 from tenants.background import register
 from tenants.each import ForEach
-from tenants.models import BackgroundJob
 
 CHECK = "domains.check"
-
-
-def check(domain: Domain, _job: BackgroundJob) -> None:
-    services.verify_domain(domain)
 
 
 register(
@@ -22,7 +17,7 @@ register(
     ForEach(
         label=_("Check of domains' DNS"),
         rows=lambda job: Domain.objects.for_tenant(job.tenant).select_related("tenant"),
-        verb=check,
+        verb=services.verify_domain,
         waits=True,
         done=_("Checked"),
         words={"conflict": _("It was deleted meanwhile.")},

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import SendCraftError
+from common.smtp import in_words
 from inbox import services
 from inbox.models import Mailbox
 from tenants.background import register
@@ -13,10 +14,6 @@ from tenants.each import ForEach
 from tenants.models import BackgroundJob
 
 TEST = "mailboxes.test"
-
-
-def test(mailbox: Mailbox, _job: BackgroundJob) -> None:  # a verb, no test
-    services.test_mailbox(mailbox)
 
 
 def _mailboxes(job: BackgroundJob) -> QuerySet[Mailbox]:
@@ -28,12 +25,18 @@ def _named(mailbox: Mailbox, error: SendCraftError) -> str:
     return f"{mailbox}: {error.detail}"
 
 
+def _shown(value: str) -> str:
+    """Return what ``_named`` stored, in the reader's language."""
+    *mailbox, detail = value.split(": ", 2)  # address, folder, and what is wrong
+    return ": ".join([*mailbox, in_words(detail)])
+
+
 register(
     TEST,
     ForEach(
         label=_("Test of mailboxes"),
         rows=_mailboxes,
-        verb=test,
+        verb=services.test_mailbox,
         waits=True,
         done=_("Passed"),
         refused=_("Failed"),
@@ -42,5 +45,6 @@ register(
             "secret_unreadable": _("Its password can't be read."),
         },
         named=_named,
+        shown=_shown,
     ).kind(),
 )

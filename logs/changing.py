@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -34,12 +33,12 @@ def start_change(
     return start_job(kind, tenant=tenant, created_by=created_by, params=params_of(filters))
 
 
-class Transition(Protocol):
-    def __call__(self, email: EmailLog, /, *, at: datetime) -> None: ...
+def retry(email: EmailLog) -> None:
+    transitions.retry(email, at=timezone.now())
 
 
-def _each(transition: Transition) -> Callable[[EmailLog, BackgroundJob], None]:
-    return lambda email, _job: transition(email, at=timezone.now())
+def cancel(email: EmailLog) -> None:
+    transitions.cancel(email, at=timezone.now())
 
 
 def _messages(job: BackgroundJob) -> QuerySet[EmailLog]:
@@ -50,16 +49,16 @@ def _named(email: EmailLog, _error: SendCraftError) -> str:
     return str(email.tracking_id)  # an address would outlive its erasure
 
 
-for _name, _label, _transition, _done in (
-    (RETRY, _("Sending of messages"), transitions.retry, _("On their way")),
-    (CANCEL, _("Cancelling of messages"), transitions.cancel, _("Cancelled")),
+for _kind, _label, _verb, _done in (
+    (RETRY, _("Sending of messages"), retry, _("On their way")),
+    (CANCEL, _("Cancelling of messages"), cancel, _("Cancelled")),
 ):
     register(
-        _name,
+        _kind,
         ForEach(
             label=_label,
             rows=_messages,
-            verb=_each(_transition),
+            verb=_verb,
             done=_done,
             words=WORDS,
             named=_named,

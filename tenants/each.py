@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils.functional import Promise
@@ -34,18 +35,20 @@ class ForEach:
     ``rows`` finds the job's rows, of its tenant alone. ``waits``: ``verb`` asks another server, so
     it runs outside of transactions, and a killed worker's last row is asked again; any other
     shares the transaction that counts its row. ``named`` says for people which row refused, in
-    ``shown`` as the reader reads it, and ``words`` why, by the error's code.
+    ``shown`` as the reader reads it, and ``words`` why, by the error's code. With ``history``, one
+    of ``LogEntry``'s flags, the admin's history tells it of each row, as if it were done there.
     """
 
     label: str | Promise
     rows: Callable[[BackgroundJob], QuerySet[Any]]
-    verb: Callable[[Any, BackgroundJob], None]
+    verb: Callable[[Any], object]
     done: str | Promise
     refused: str | Promise = LEFT_ALONE
     words: Mapping[str, str | Promise] = field(default_factory=dict)
     named: Callable[[Any, SendCraftError], str] = lambda row, _error: str(row)
     shown: Callable[[str], str] = str
     waits: bool = False
+    history: int | None = None
 
     def kind(self) -> JobKind:
         counts = {"done": self.done, "refused": self.refused}
@@ -101,7 +104,10 @@ class ForEach:
     def _error(self, row: Any, job: BackgroundJob) -> SendCraftError | None:
         try:
             with nullcontext() if self.waits else transaction.atomic():
-                self.verb(row, job)
+                if self.history is not None and job.created_by_id is not None:
+                    by = job.created_by_id
+                    LogEntry.objects.log_actions(by, [row], self.history, single_object=True)
+                self.verb(row)
         except SendCraftError as error:
             return error
         return None

@@ -34,11 +34,7 @@ def _deliveries(job: BackgroundJob) -> QuerySet[WebhookDelivery]:
     return rows
 
 
-def redeliver(delivery: WebhookDelivery, _job: BackgroundJob) -> None:
-    services.redeliver(delivery)
-
-
-def test(endpoint: WebhookEndpoint, _job: BackgroundJob) -> None:  # a verb, no test
+def test(endpoint: WebhookEndpoint) -> None:  # a verb, no test
     answer = services.send_test(endpoint)
     if not answer.is_ok:
         raise Refused(answer.error, code=NOT_TAKEN)
@@ -53,7 +49,7 @@ register(
     ForEach(
         label=_("Sending to webhooks again"),
         rows=_deliveries,
-        verb=redeliver,
+        verb=services.redeliver,
         done=_("On their way"),
         words={"inactive": _("Its webhook is off."), "gone": _("It was deleted meanwhile.")},
         named=lambda delivery, _error: str(delivery.public_id),

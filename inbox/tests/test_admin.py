@@ -18,6 +18,7 @@ from tests.staff import staff, worked_off
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/inbox/inboundemail/"
+JOB = "/admin/tenants/backgroundjob/{}/change/"
 PAYLOADS = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -211,7 +212,10 @@ def test_a_mailbox_is_tested_for_real(tenant, mailbox):
 
     assert works.result == {"done": 1, "refused": 0}
     assert fails.result == {"done": 0, "refused": 1}
-    assert "The server refused the connection." in fails.problems.get().value
+    problem = f"{mailbox}: The server refused the connection."
+    assert fails.problems.get().value == problem
+    job = admin.get(JOB.format(fails.pk), headers={"Accept-Language": "pt-pt"}).content.decode()
+    assert f"{mailbox}: O servidor recusou a ligação." in job
     assert Mailbox.objects.values().get() == before
 
 

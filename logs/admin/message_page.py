@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -20,11 +19,11 @@ from django.views.decorators.http import require_POST
 
 from common.errors import Conflict, Gone, Refused
 from common.outside_html import outside_page
-from logs import services, timeline, transitions
-from logs.changing import WORDS, Transition
+from logs import changing, services, timeline
 from logs.models import Attachment, EmailLog, EmailStatus
 from logs.models.content import attachment_storage
 from tenants.admin_base import TenantAdmin
+from tenants.models import Role
 
 EVENTS_SHOWN = 200
 OTHERS_SHOWN = 10
@@ -105,22 +104,20 @@ class MessagePage(TenantAdmin):
 
     @method_decorator(require_POST)
     def retry_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._change(request, pk, transitions.retry, done=_("The message goes out now."))
+        return self._change(request, pk, changing.retry, done=_("The message goes out now."))
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._change(request, pk, transitions.cancel, done=_("The message is cancelled."))
+        return self._change(request, pk, changing.cancel, done=_("The message is cancelled."))
 
     def _change(
-        self, request: HttpRequest, pk: int, transition: Transition, *, done: Any
+        self, request: HttpRequest, pk: int, change: Callable[[EmailLog], None], *, done: Any
     ) -> HttpResponse:
-        email = self.row_or_404(request, pk)
-        if not self.has_editor_permission(request, email):
-            raise PermissionDenied
+        email = self.row_to_act_on(request, pk, least=Role.EDITOR)
         try:
-            transition(email, at=timezone.now())
+            change(email)
         except Conflict as error:
-            text = _("The message was left alone. %(why)s") % {"why": WORDS[error.code]}
+            text = _("The message was left alone. %(why)s") % {"why": changing.WORDS[error.code]}
             self.message_user(request, text, messages.WARNING)
         else:
             self.message_user(request, done, messages.SUCCESS)

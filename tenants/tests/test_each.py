@@ -28,7 +28,7 @@ class Killed(BaseException):
     """What no code catches, as a kill is."""
 
 
-def revoke(key: APIKey, job: BackgroundJob) -> None:
+def revoke(key: APIKey) -> None:
     """Revoke a key and count how often that was done, in a column that has room."""
     if key.name == "kept":
         raise Conflict("This one stays.", code="stays")
