@@ -26,7 +26,7 @@ TABLE = TriageResult._meta.db_table
 def history(tenant, other_tenant) -> None:
     """Much mail that waits for nobody, a little that does, all analysed."""
     for one in (tenant, other_tenant):
-        results(one, 3_000)
+        results(one, 1_500)
         results(one, 20, needs_review=True)
     analyze()
 

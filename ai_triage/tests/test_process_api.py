@@ -592,13 +592,13 @@ def test_mails_that_share_a_value_or_have_none_are_each_listed_once_in_either_di
         TriageResult(
             tenant=tenant, email_id=f"m{n}", email_key=f"{n}", received_at=now, **values[n % 2]
         )
-        for n in range(2500)
+        for n in range(250)
     )
 
-    there = walk(api, f"{EMAILS}?page_size=200&ordering={sign}{column}", "next")
+    there = walk(api, f"{EMAILS}?page_size=20&ordering={sign}{column}", "next")
     back = walk(api, there.last, "previous")
 
-    assert (len(there.ids), len(set(there.ids))) == (2500, 2500)
+    assert (len(there.ids), len(set(there.ids))) == (250, 250)
     assert sorted(back.ids) == sorted(there.ids)
 
 

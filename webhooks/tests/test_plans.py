@@ -15,7 +15,7 @@ from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.tests.telling import endpoint_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROWS = 3_000
+ROWS = 1_000
 FEW = 150
 NOW = timezone.now()
 TABLE = WebhookDelivery._meta.db_table
