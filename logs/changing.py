@@ -13,13 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import SendCraftError
 from logs import transitions
 from logs.models import EmailLog
-from logs.selection import params_of, selected
+from logs.selection import matching, params_of, selected
 from tenants.background import register
 from tenants.each import ForEach
 from tenants.models import BackgroundJob, Tenant
 from tenants.services import start_job
 
 RETRY, CANCEL = "messages.retry", "messages.cancel"
+COUNTED = 10_000
+"""So many messages are counted before they are changed: more cost too much time."""
 WORDS = {
     "conflict": _("Its status does not allow this."),
     "gone": _("What it said was removed."),
@@ -31,6 +33,11 @@ def start_change(
 ) -> BackgroundJob:
     """Send or cancel the tenant's messages that :mod:`logs.selection` finds by ``filters``."""
     return start_job(kind, tenant=tenant, created_by=created_by, params=params_of(filters))
+
+
+def count(*, tenant: Tenant, filters: Mapping[str, Any]) -> int:
+    """Return how many messages :func:`start_change` would be about, ``COUNTED`` + 1 for more."""
+    return matching(tenant, params_of(filters))[: COUNTED + 1].count()
 
 
 def retry(email: EmailLog) -> None:

@@ -12,7 +12,7 @@ from common.errors import OutcomeUnknown
 from logs.models import EmailLog, EmailTag
 from logs.models.email import EmailLogQuerySet
 from logs.searching import ID
-from tenants.models import BackgroundJob
+from tenants.models import BackgroundJob, Tenant
 
 FILTERS = {
     "status": "status",
@@ -38,16 +38,21 @@ def params_of(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 def selected(job: BackgroundJob) -> EmailLogQuerySet:
     """Return the messages that the job's filters ask for."""
-    given = {FILTERS[name]: value for name, value in job.params.items() if name in FILTERS}
-    emails = EmailLog.objects.for_tenant(job.tenant).filter(**given)
-    if tag := job.params.get("tag"):
+    return matching(job.tenant, job.params)
+
+
+def matching(tenant: Tenant, params: Mapping[str, Any]) -> EmailLogQuerySet:
+    """Return the tenant's messages that filters as a job keeps them ask for."""
+    given = {FILTERS[name]: value for name, value in params.items() if name in FILTERS}
+    emails = EmailLog.objects.for_tenant(tenant).filter(**given)
+    if tag := params.get("tag"):
         # Asked of each message: a job walks these by key, and would list all of the tag each time.
-        tags = EmailTag.objects.filter(tenant=job.tenant, tag=tag, email=OuterRef("pk"))
+        tags = EmailTag.objects.filter(tenant=tenant, tag=tag, email=OuterRef("pk"))
         emails = emails.filter(Exists(tags))
-    if job.params.get(CERTAIN):
+    if params.get(CERTAIN):
         emails = emails.exclude(error_code=OutcomeUnknown.code)
     words = Q()
-    for word in job.params.get("search", "").split():
+    for word in params.get("search", "").split():
         words &= Q(subject__icontains=word) | Q(to_address__icontains=word) | _of_id(word)
     return emails.filter(words)
 

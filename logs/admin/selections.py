@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, TypeVar
 
 from django import forms
@@ -11,6 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.formats import date_format, number_format
+from django.utils.http import urlencode
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -112,7 +116,7 @@ class SelectionForm(forms.Form):
         help_text=_("Words of address or subject, or an id; every message is looked at."),
         widget=UnfoldAdminTextInputWidget(),
     )
-    batch = forms.UUIDField(required=False, widget=forms.HiddenInput())
+    batch = forms.UUIDField(label=_("batch"), required=False, widget=forms.HiddenInput())
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
@@ -185,6 +189,28 @@ class ChangeForm(SelectionForm):
         is_certain = change == "again" and not self.cleaned_data["unknown"]
         return {**super().filters, "status": status.value, CERTAIN: is_certain}
 
+    @property
+    def given(self) -> dict[str, str]:
+        """What was posted, to be posted again."""
+        return {name: self.data[name] for name in self.fields if self.data.get(name)}
+
+    @property
+    def chosen(self) -> list[tuple[Any, str]]:
+        """What narrows the choice, in words."""
+        return [
+            (self[name].label, self._in_words(name))
+            for name in self.given
+            if name not in ("tenant", "change")
+        ]
+
+    def _in_words(self, name: str) -> str:
+        value = self.cleaned_data[name]
+        if isinstance(value, date):
+            return date_format(value, "j M Y")
+        if name == "mode":
+            return str(Mode(value).label)
+        return gettext("yes") if value is True else str(value)
+
 
 Form = TypeVar("Form", bound=SelectionForm)
 
@@ -230,10 +256,12 @@ class MessageJobs(MessageList):
                     "shows. It is done in the background; the next page shows how far it is, and "
                     "stops it."
                 ),
-                "verb": _("Start"),
+                "verb": _("Next"),
             }
             return self._ask(request, form, texts)
-        kind, _status, _label = CHANGES[form.cleaned_data["change"]]
+        kind, _status, label = CHANGES[form.cleaned_data["change"]]
+        if "sure" not in request.POST:
+            return self._ask_again(request, form, title=label)
         job = changing.start_change(
             kind,
             tenant=form.cleaned_data["tenant"],
@@ -241,6 +269,30 @@ class MessageJobs(MessageList):
             filters=form.filters,
         )
         return redirect("admin:tenants_backgroundjob_change", job.pk)
+
+    def _ask_again(self, request: HttpRequest, form: ChangeForm, *, title: Any) -> HttpResponse:
+        """Tell how many messages it is about; nothing has begun."""
+        most = changing.COUNTED
+        count = changing.count(tenant=form.cleaned_data["tenant"], filters=form.filters)
+        text = ngettext(
+            "%(count)s message fits what was chosen.",
+            "%(count)s messages fit what was chosen.",
+            count,
+        )
+        if count > most:
+            text = gettext("More than %(count)s messages fit what was chosen.")
+        elif not count:
+            text = gettext("No message fits what was chosen.")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "said": text % {"count": number_format(min(count, most), force_grouping=True)},
+            "form": form,
+            "count": count,
+            "back": f"?{urlencode({LISTED.get(name, name): v for name, v in form.given.items()})}",
+        }
+        return TemplateResponse(request, "logs/admin/many.html", context)
 
     def _ask(
         self, request: HttpRequest, form: SelectionForm, texts: Mapping[str, Any]

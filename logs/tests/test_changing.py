@@ -22,7 +22,8 @@ MANY = f"{LIST}many/"
 
 
 def asked(client, tenant, change, **fields):
-    return client.post(MANY, {"tenant": tenant.pk, "change": change, **fields})
+    """Start the job: what the page's second step sends."""
+    return client.post(MANY, {"tenant": tenant.pk, "change": change, "sure": "yes", **fields})
 
 
 def chosen(client, verb, *emails):
@@ -100,6 +101,38 @@ def test_the_page_is_filled_in_with_what_the_list_shows_and_starts_nothing_by_it
     assert '<option value="again" selected>' in form
     assert 'value="drill"' in form
     assert not BackgroundJob.objects.exists()
+
+
+def test_before_it_begins_one_is_told_how_many_it_is_about(tenant, other_tenant):
+    editor = staff(tenant, "editor")
+    waiting = [an_email(tenant, tags=["news"], queued_at=NOON) for _ in range(2)]
+    left = [an_email(tenant), an_email(other_tenant, tags=["news"])]
+    given = {"tenant": tenant.pk, "change": "cancel", "tag": "news", "first_day": "2026-03-01"}
+
+    asks = editor.post(MANY, given).content.decode()
+
+    assert "2 messages fit what was chosen." in asks
+    assert "news" in asks
+    assert "1 Mar 2026" in asks
+    assert not BackgroundJob.objects.exists()
+    fields = dict(re.findall(r'<input type="hidden" name="(?!csrf)(\w+)" value="([^"]*)">', asks))
+    worked_off(editor.post(MANY, fields))
+    assert statuses(*waiting, *left) == ["cancelled", "cancelled", "queued", "queued"]
+
+
+def test_more_than_is_counted_is_told_so_and_none_starts_nothing(tenant, monkeypatch):
+    monkeypatch.setattr(changing, "COUNTED", 2)
+    editor = staff(tenant, "editor")
+    for _ in range(3):
+        an_email(tenant)
+
+    many = editor.post(MANY, {"tenant": tenant.pk, "change": "now"}).content.decode()
+    none = editor.post(MANY, {"tenant": tenant.pk, "change": "again"}).content.decode()
+
+    assert "More than 2 messages fit what was chosen." in many
+    assert "Start" in many
+    assert "No message fits what was chosen." in none
+    assert "Start" not in none
 
 
 def test_what_to_do_must_be_chosen(tenant):
