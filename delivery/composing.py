@@ -6,11 +6,12 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -184,7 +185,9 @@ class ComposeForm(forms.Form):
         chosen = [str(file.name) for file in self.files.getlist(FILES)]
         self._lose(chosen)
         if chosen:  # what was said of others does not hold for these
-            self.data = {**self.data, "without_files": ""}
+            posted = cast(QueryDict, self.data).copy()
+            posted["without_files"] = ""
+            self.data = posted
         wanted = self.lost if not self.cleaned_data.get("without_files") else chosen
         if wanted and self._told_lost() not in self.errors.get(FILES, []):
             self.add_error(FILES, self._told_lost())

@@ -262,6 +262,18 @@ def test_leaving_files_out_is_said_of_those_alone_and_not_of_the_next(editor, ac
     assert 'name="lost" value="terms.pdf"' in page
 
 
+def test_a_page_that_comes_back_with_files_has_what_was_typed(editor, account):
+    typed = OWN | {"account": account.pk, "to_address": "Zé <ze@example.com>", "preview": "1"}
+
+    back = send(editor, typed | {"attachments": [file()]})
+
+    form = back.context["form"]
+    assert {name: form[name].value() for name in typed if name in form.fields} == {
+        name: str(value) for name, value in typed.items() if name in form.fields
+    }
+    assert 'value="Zé &lt;ze@example.com&gt;"' in back.content.decode()
+
+
 def test_pressed_twice_with_the_same_files_it_sends_once_with_others_again(editor, account):
     for content in (b"one", b"one", b"two"):
         send(editor, OWN | {"account": account.pk, "attachments": [file(content=content)]})
