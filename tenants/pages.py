@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
@@ -28,7 +29,10 @@ class NewcomerForm(UserCreationForm):  # type: ignore[type-arg]  # not generic w
 
 
 class JoinView(View):
-    """Newcomers choose a name and a password; who has an account signs in and agrees."""
+    """Newcomers choose a name and a password; who has an account signs in and agrees.
+
+    Whoever is signed in as somebody else is told so: the browser may be a colleague's.
+    """
 
     http_method_names = ["get", "post"]
 
@@ -37,10 +41,13 @@ class JoinView(View):
         if invitation is None:
             return self.page(request, status=404)
         known = invitations.user_invited(invitation)
+        if request.user.is_authenticated and request.user != known:
+            return self.page(request, invitation=invitation, is_for_another=True)
         if known is not None and request.user != known:
             return redirect_to_login(request.get_full_path())
         answer = super().dispatch(request, invitation, known)
-        answer["Referrer-Policy"] = "no-referrer"
+        # The link is nobody else's, yet without an origin its own form would be refused as foreign.
+        answer["Referrer-Policy"] = "same-origin"
         answer["Cache-Control"] = "no-store"
         return answer
 
@@ -60,6 +67,8 @@ class JoinView(View):
                 invitations.join(invitation, user=user, at=timezone.now())
         except Conflict:
             return self.page(request, status=404)
+        if known is None:
+            login(request, user)
         return redirect("admin:index")
 
     @staticmethod
@@ -76,11 +85,13 @@ class JoinView(View):
         *,
         invitation: Invitation | None = None,
         form: forms.Form | forms.ModelForm[User] | None = None,
+        is_for_another: bool = False,
         status: int = 200,
     ) -> HttpResponse:
         context = {
             **admin.site.each_context(request),
             "invitation": invitation,
             "form": form,
+            "is_for_another": is_for_another,
         }
         return render(request, "admin/tenants/join.html", context, status=status)

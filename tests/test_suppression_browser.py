@@ -1,4 +1,4 @@
-"""Unsubscribing, and taking a list of addresses over, in a real browser."""
+"""Unsubscribing, taking a list of addresses over, joining by invitation, in a real browser."""
 
 from __future__ import annotations
 
@@ -117,6 +117,37 @@ def test_staff_take_five_thousand_addresses_over_and_watch(shop, browser):
         page.get_by_role("link", name="Download the file").click()
     exported = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
     assert len(exported) == 5000
+    assert watch.findings == []
+    context.close()
+
+
+INVITATION = """
+from django.contrib.auth.models import User
+from django.utils import timezone
+from tenants import invitations
+from tenants.models import Tenant
+made = invitations.invite(
+    "rui@example.com", tenant=Tenant.objects.get(), role="editor", by=User.objects.get(),
+    at=timezone.now(),
+)
+print(invitations.link_of(made))
+"""
+
+
+def test_a_newcomer_follows_the_link_of_an_invitation_and_is_in(shop, browser):
+    path = urlsplit(shop.shell(INVITATION).splitlines()[-1]).path
+    context = browser.new_context(viewport=PHONE, locale="en-GB")
+    page = context.new_page()
+    watch = Watch(page, own=shop.url)
+
+    page.goto(shop.url + path)
+    page.fill("[name=username]", "rui")
+    for name in ("password1", "password2"):
+        page.fill(f"[name={name}]", "quite-another-1")
+    page.get_by_role("button", name="Join").click()
+
+    page.wait_for_url(f"{shop.url}/admin/")
+    expect(page.get_by_role("link", name="Write a message").first).to_be_visible()
     assert watch.findings == []
     context.close()
 

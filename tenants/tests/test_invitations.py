@@ -48,8 +48,8 @@ def test_a_newcomer_chooses_name_and_password_and_is_in_with_the_role(tenant):
     assert joined["Location"] == "/admin/"
     assert roles(tenant)["rui"] == Role.EDITOR
     assert User.objects.get(username="rui").email == "rui@example.com"
-    assert newcomer.login(username="rui", password="quite-another-1")
-    assert newcomer.get("/admin/").status_code == 200
+    assert newcomer.get("/admin/").status_code == 200  # signed in
+    assert Client().login(username="rui", password="quite-another-1")
 
 
 def test_a_link_works_once(tenant):
@@ -79,6 +79,25 @@ def test_who_signs_in_already_must_do_so_and_agree(tenant):
     assert taken["Location"].startswith("/admin/login/")
     assert roles(tenant)["rui"] == Role.EDITOR
     assert not User.objects.filter(username="thief").exists()
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_who_is_signed_in_as_somebody_else_is_told_and_signs_out_first(tenant, is_known):
+    if is_known:
+        User.objects.create_user("rui", "rui@example.com", "a-password-of-the-test")
+    owner = staff(tenant, Role.OWNER)
+    invite(owner, tenant)
+    path = link_in_mail()
+
+    told = owner.get(path).content.decode()
+    owner.post(path, GOOD)
+    left = owner.post("/admin/logout/", {"next": path})
+
+    assert "You are signed in as owner-shop, and this invitation is for rui@example.com." in told
+    assert f'name="next" value="{path}"' in told
+    assert "rui" not in roles(tenant)
+    assert left["Location"] == path
+    assert ("username" in owner.get(path).content.decode()) is not is_known
 
 
 @pytest.mark.parametrize("how", ["forged", "old", "withdrawn", "replaced"])
