@@ -10,14 +10,14 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
 from catcher.models import CaughtMail
+from common.admin_lists import CarefulAdmin
 from common.outside_html import outside_page
 
 
 @admin.register(CaughtMail)
-class CaughtMailAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class CaughtMailAdmin(CarefulAdmin):
     """Read-only; mail may be deleted, never changed."""
 
     list_display = ["received_at", "mail_from", "to", "subject_line"]

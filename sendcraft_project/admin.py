@@ -21,10 +21,10 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
+from common.admin_lists import CarefulAdmin
 from sendcraft_project.audit import CALLED, TENANT, WATCHED
 from tenants.admin_base import LongList, person, roles_in
 from tenants.models import Role
@@ -40,7 +40,7 @@ admin.site.unregister(Group)  # what staff may do stands in their memberships
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # unfold has no types
+class UserAdmin(BaseUserAdmin, CarefulAdmin):  # type: ignore[type-arg]
     """Accounts of staff; what they may do in a tenant is their membership."""
 
     form = UserChangeForm
@@ -109,6 +109,14 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # u
 class WatchedFilter(ResourceTypeFilter):  # type: ignore[misc]  # the library has no types
     """Offers what the log watches, without reading the log for it."""
 
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the entries of a kind that is offered, none of another."""
+        known = {str(pk) for pk, _name in self.lookup_choices}
+        if self.value() is not None and self.value() not in known:
+            return queryset.none()
+        found: QuerySet[Any] = super().queryset(request, queryset)
+        return found
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[int, str]]:
         kinds = ContentType.objects.get_for_models(*map(apps.get_model, WATCHED))
         found = [(kind.pk, str(model._meta.verbose_name)) for model, kind in kinds.items()]
@@ -126,13 +134,15 @@ class ActorFilter(RelatedFieldListFilter):
 
 
 @admin.register(LogEntry)
-class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # neither has types
+class AuditLogAdmin(LogEntryAdminMixin, CarefulAdmin):  # type: ignore[misc]  # neither has types
     """Who changed what and when; owners read their tenants' entries, superusers all."""
 
     list_display = ["created", "who", "action", "resource_url", "fields_changed"]
     list_filter = ["action", WatchedFilter, ("actor", ActorFilter)]
     list_select_related = ["content_type", "actor"]
     search_fields = ["object_repr", "actor__username"]
+    linked_by = ["object_id"]
+    list_class = LongList
     paginator = InfinitePaginator
     list_per_page = 50
     show_full_result_count = False
@@ -159,9 +169,6 @@ class AuditLogAdmin(LogEntryAdminMixin, ModelAdmin):  # type: ignore[misc]  # ne
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["created", "who", "remote_addr", "cid", "action", "resource_url", "msg"]
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LongList]:
-        return LongList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

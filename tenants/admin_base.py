@@ -17,8 +17,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
+from common.admin_lists import CarefulAdmin
 from common.deletion import is_used
 from common.errors import Conflict, Refused
 from tenants.models import Role, Tenant
@@ -133,7 +134,7 @@ def tenant_id_of(row: Any, path: str) -> int | None:
     return found
 
 
-class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class TenantAdmin(CarefulAdmin):
     """Superusers see all rows, other staff those of their tenants.
 
     ``tenant_path`` leads from the model to its tenant (``domain__tenant``; ``pk`` on the tenant
@@ -149,7 +150,6 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     tenant_path: str | None = "tenant"
     change_role: Role | None = Role.EDITOR
     form = OneTenantForm
-    list_class: type[ChangeList] = ChangeList
 
     # Who may
 
@@ -260,9 +260,6 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         return self.change_role is not None and reaches(role, self.change_role)
 
     # Lists and actions
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return self.list_class
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """A column that says the same in every row says nothing."""

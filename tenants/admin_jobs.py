@@ -122,7 +122,8 @@ class BackgroundJobAdmin(TenantAdmin):
     def output_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """Answer what the job made, as a file to keep."""
         job = self._seen(request, pk)
-        if job.status != JobStatus.DONE or not job.output_parts:
+        is_there = job.status == JobStatus.DONE and job.output_parts
+        if not is_there or not self.has_editor_permission(request, job):
             raise Http404
         return _as_file(_read(output_paths(job)), name=job.output_name)
 
@@ -149,7 +150,9 @@ class BackgroundJobAdmin(TenantAdmin):
             "counts": [(name, job.result[key]) for key, name in _counts(job) if key in job.result],
             "problems": [_told(each, kind) for each in problems[:PROBLEMS_SHOWN]],
             "has_more_problems": len(problems) > PROBLEMS_SHOWN,
-            "has_output": job.status == JobStatus.DONE and bool(job.output_parts),
+            "has_output": job.status == JobStatus.DONE
+            and bool(job.output_parts)
+            and self.has_editor_permission(request, job),
             "may_cancel": not job.is_over
             and not job.cancel_requested
             and self.has_editor_permission(request, job),

@@ -164,6 +164,16 @@ def test_an_editor_gives_the_list_away_as_a_file_to_keep(editor, tenant):
     assert "no-store" in answer["Cache-Control"]
 
 
+def test_a_viewer_sees_that_it_was_made_and_does_not_get_the_file(tenant):
+    viewer, job = staff(tenant, "viewer"), a_job(tenant)
+
+    page = viewer.get(f"{JOBS}{job.pk}/change/")
+
+    assert page.status_code == 200
+    assert f"{job.pk}/output/" not in page.content.decode()
+    assert viewer.get(f"{JOBS}{job.pk}/output/").status_code == 404
+
+
 def test_nobody_takes_a_list_over_into_a_tenant_where_he_is_no_editor(other_tenant, tenant):
     client = staff(other_tenant, "editor")
     user = User.objects.get(username="editor-other")

@@ -43,6 +43,7 @@ class EmailLogAdmin(MessageJobs, MessagePage):
         css: ClassVar = {"all": ["logs/message.css"]}
 
     change_role = None
+    linked_by = ["batch_id"]
     list_display = [
         "status_label",
         "to_address",

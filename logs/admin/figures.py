@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -53,6 +54,8 @@ COLUMNS = {
 }
 DRAWN = ("sent", "opened", "bounced")
 WIDTH, HEIGHT = 900, 160
+USUAL_DAYS = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+"""A day at the end of the calendar has no next one."""
 
 
 class PeriodForm(forms.Form):
@@ -62,8 +65,12 @@ class PeriodForm(forms.Form):
         Tenant.objects.none(), label=_("tenant"), widget=UnfoldAdminSelectWidget
     )
     mode = forms.ChoiceField(choices=Mode, label=_("mode"), widget=UnfoldAdminSelectWidget)
-    start_date = forms.DateField(label=_("first day"), widget=UnfoldAdminDateWidget)
-    end_date = forms.DateField(label=_("last day"), widget=UnfoldAdminDateWidget)
+    start_date = forms.DateField(
+        label=_("first day"), widget=UnfoldAdminDateWidget, validators=USUAL_DAYS
+    )
+    end_date = forms.DateField(
+        label=_("last day"), widget=UnfoldAdminDateWidget, validators=USUAL_DAYS
+    )
     group_by = forms.ChoiceField(choices=GROUPINGS, label=_("by"), widget=UnfoldAdminSelectWidget)
 
     def clean(self) -> dict[str, Any]:
