@@ -24,12 +24,20 @@ def opinion(result: TriageResult, *feedback: Feedback) -> Opinion:
 
     Who ignores a mail decides so, and who writes its answer anew decides to respond.
     """
-    decision, email_type, urgency = result.decision, result.email_type, result.urgency
+    email_type, urgency = result.email_type, result.urgency
     for said in sorted(feedback, key=lambda row: row.pk):
-        decision = said.decision or _DECIDED_BY.get(Action(said.action), decision)
         email_type = said.email_type or email_type
         urgency = said.urgency or urgency
+    decision = decision_on(result, *feedback)
     return Opinion(Decision(decision), EmailType(email_type), Urgency(urgency))
+
+
+def decision_on(result: TriageResult, *feedback: Feedback) -> str:
+    """Return what holds after all that ``feedback`` says; empty for a mail that nobody judged."""
+    decision = result.decision
+    for said in sorted(feedback, key=lambda row: row.pk):
+        decision = said.decision or _DECIDED_BY.get(Action(said.action), decision)
+    return decision
 
 
 def judged(result: TriageResult, *feedback: Feedback) -> bool:

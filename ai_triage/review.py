@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts.models import EmailAccount
 from ai_triage import replies
+from ai_triage.judging import decision_on
 from ai_triage.kinds import Decision
 from ai_triage.models import Action, Draft, Feedback, Status, TriageResult
 from ai_triage.replies import Reply
@@ -88,21 +89,32 @@ def ignore(
 def correct(result: TriageResult, correction: Correction, *, by: str, at: datetime) -> Feedback:
     """Keep all that a person says of the verdict; the mail counts as reviewed and can be answered.
 
-    To say nothing, or only what was decided anyway, approves it; it takes back, too, what was
-    said otherwise before.
+    Where it is still to be answered, it goes on waiting for a person. To say nothing, or only
+    what was decided anyway, approves the verdict; it takes back, too, what was said otherwise
+    before.
 
     Raises:
         Conflict: the mail has no verdict yet.
     """
-    if result.status != Status.COMPLETED:
-        raise Conflict(f"The mail is {result.status}; it has no verdict yet.", code="no_verdict")
+    locked = TriageResult.objects.select_for_update().get(pk=result.pk)
+    if locked.status != Status.COMPLETED:
+        raise Conflict(f"The mail is {locked.status}; it has no verdict yet.", code="no_verdict")
     differing = correction.against(result)
     is_corrected = any(differing.get(name) for name in ("decision", "email_type", "urgency"))
-    TriageResult.objects.filter(pk=result.pk, reviewed_at=None).update(
-        reviewed_at=at, reviewed_by=by[:LONGEST_AUTHOR], answer_due_at=None, updated_at=at
-    )
     action = Action.CORRECTED if is_corrected else Action.APPROVED
-    return _keep(result, action, asdict(correction), by=by)
+    said = _keep(result, action, asdict(correction), by=by)
+    changes: dict[str, Any] = {"answer_due_at": None, "awaits_answer": _awaits_answer(locked)}
+    if locked.reviewed_at is None:
+        changes |= {"reviewed_at": at, "reviewed_by": by[:LONGEST_AUTHOR]}
+    TriageResult.objects.filter(pk=result.pk).update(**changes, updated_at=at)
+    result.awaits_answer = changes["awaits_answer"]
+    return said
+
+
+def _awaits_answer(result: TriageResult) -> bool:
+    """Tell whether people want an answer to a reviewed mail that nobody has sent."""
+    is_wanted = decision_on(result, *result.feedback.all()) == Decision.RESPOND
+    return is_wanted and result.responded_at is None
 
 
 # Not yet, or not after all
@@ -171,7 +183,9 @@ def undo(said: Feedback, *, by: str, at: datetime) -> TriageResult:
     if said.action in (Action.APPROVED, Action.EDITED) and result.responded_at is not None:
         _take_back_answer(result, said, at=at)
         changes |= {"responded_at": None, "response": None}
+        result.responded_at = None
     said.delete()
+    changes["awaits_answer"] = earlier is not None and _awaits_answer(result)
     TriageResult.objects.filter(pk=result.pk).update(**changes, updated_at=at)
     logger.info("an action on a triaged mail was undone", extra={"result": result.pk})
     return TriageResult.objects.select_related("tenant", "inbound").get(pk=result.pk)

@@ -37,7 +37,6 @@ from ai_triage.admin.review_form import (
     state_of,
 )
 from ai_triage.api.serializers import HEAVY
-from ai_triage.kinds import Decision
 from ai_triage.models import Action, Feedback, TriageResult
 from ai_triage.models.choices import URGENCIES
 from ai_triage.own_words import own_words, passages
@@ -162,7 +161,7 @@ class InboxAdmin(TenantAdmin):
             said = self._carry_out(request, result, form)
         except (Conflict, Refused) as error:
             return self._refused(request, result, choice, error=error, form=form)
-        stays = verb == CORRECT and form.cleaned_data["decision"] == Decision.RESPOND
+        stays = verb == CORRECT and result.awaits_answer
         shown = result if stays else following
         told = self._words_on(said) if said else Told(_("The draft was saved; the mail waits."))
         row = shown and self.row_or_404(request, shown.pk)
@@ -281,8 +280,8 @@ class InboxAdmin(TenantAdmin):
         if said.action == Action.IGNORED:
             return Told(_("The mail is left unanswered."), undo=said)
         if result.responded_at is None:
-            is_open = (said.decision or result.decision) == Decision.RESPOND
             text = _("The correction was saved; the mail still needs its answer.")
+            is_open = result.awaits_answer
             return Told(text if is_open else _("The correction was saved."), undo=said)
         address = conversations.sender_of(result)[0]
         text = _("The answer to %(address)s goes out in %(seconds)d seconds.")

@@ -202,6 +202,8 @@ class ReviewAdmin(InboxAdmin):
     def state_label(self, row: TriageResult) -> tuple[str, Any]:
         if row.responded_at:
             return "answered", _("answered automatically") if row.is_automatic else _("answered")
+        if row.awaits_answer:
+            return "waiting", _("waiting")
         if row.reviewed_at:
             return "reviewed", _("reviewed")
         if row.status == Status.FAILED:
@@ -345,8 +347,7 @@ class ReviewAdmin(InboxAdmin):
 
     def _next_address(self, request: HttpRequest, result: TriageResult, form: ReviewForm) -> str:
         """Return the next mail; after a correction this one, where it is still to be answered."""
-        given = form.cleaned_data
-        if given["verb"] == CORRECT and given["decision"] == Decision.RESPOND:
+        if form.cleaned_data["verb"] == CORRECT and result.awaits_answer:
             return reverse("admin:ai_triage_triageresult_change", args=[result.pk])
         following = queue.following(request, result)
         if following is None:

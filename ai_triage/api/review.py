@@ -122,7 +122,8 @@ class FeedbackView(IdempotentMixin, OwnModeMixin, APIView):
         description=(
             "Give what is right where the verdict is wrong, or what was decided anyway to approve "
             "it; at least one field. The verdict stays as it was; the mail counts as reviewed, "
-            "and later mail is judged with it in view. 409 while there is no verdict."
+            "and later mail is judged with it in view. A mail that is to be answered goes on "
+            "waiting for its answer. 409 while there is no verdict."
         ),
         parameters=[EMAIL_ID],
         request=FeedbackSerializer,

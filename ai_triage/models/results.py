@@ -98,14 +98,15 @@ class TriageResultQuerySet(models.QuerySet["TriageResult"]):
     def waiting_for_person(self, *, tenants: Collection[int] | None = None) -> Self:
         """Those a person must look at, and those whose draft somebody is to send.
 
-        ``tenants`` limits them, in either half of the OR, so that each has its index.
+        ``tenants`` limits them, in each part of the OR, so that each has its index.
         """
         own = Q() if tenants is None else Q(tenant__in=tenants)
-        own &= Q(reviewed_at=None, responded_at=None) & Q(without_index(answer_due_at=None))
-        to_judge = own & Q(needs_review__in=[True])
+        unseen = Q(reviewed_at=None, responded_at=None) & Q(without_index(answer_due_at=None))
+        to_judge = own & unseen & Q(needs_review__in=[True])
         is_judged = Q(without_index(status=Status.COMPLETED))
-        to_answer = own & Q(decision=Decision.RESPOND) & is_judged
-        return self.filter(to_judge | to_answer)
+        to_answer = own & unseen & Q(decision=Decision.RESPOND) & is_judged
+        reviewed = own & Q(awaits_answer__in=[True], responded_at=None)
+        return self.filter(to_judge | to_answer | reviewed)
 
     def most_urgent_first(self) -> Self:
         """In the order of the review queue: by urgency, then by age."""
@@ -123,7 +124,7 @@ class TriageResult(models.Model):
     ``attempt`` rises with every claim; a write of an earlier one is void. ``cost`` is in US
     dollars, null where the model's price isn't known. What people corrected stands in
     ``Feedback``; the columns here keep what was decided first. ``answer_due_at`` is set while an
-    automatic answer is to go.
+    automatic answer is to go, ``awaits_answer`` while a mail was reviewed, but not answered yet.
     """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
@@ -204,6 +205,7 @@ class TriageResult(models.Model):
     responded_at = models.DateTimeField(_("answered at"), null=True)
     answer_due_at = models.DateTimeField(null=True, editable=False)
     is_automatic = models.BooleanField(_("answered automatically"), default=False)
+    awaits_answer = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
     removed_at = models.DateTimeField(
@@ -245,6 +247,10 @@ class TriageResult(models.Model):
             ),
             models.Index(fields=["answer_due_at"], name="triage_by_answer_due"),
             models.Index(fields=["tenant", "removed_at"], name="triage_to_remove"),
+            # By its last column, SQLite guesses how few of its rows it is looked into for.
+            models.Index(
+                fields=["tenant", "awaits_answer", "responded_at"], name="triage_by_awaited"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -273,6 +279,7 @@ class TriageResult(models.Model):
         unsettled = TriageResult.objects.filter(
             pk=self.pk, responded_at=None, reviewed_at=self.reviewed_at
         )
+        changes["awaits_answer"] = False
         if not unsettled.update(updated_at=timezone.now(), **changes):
             raise Conflict("This mail was answered or reviewed meanwhile; look again.")
         for name, value in changes.items():
@@ -310,6 +317,7 @@ NO_VERDICT: dict[str, object] = {
     "reviewed_at": None,
     "reviewed_by": "",
     "answer_due_at": None,
+    "awaits_answer": False,
 }
 """The columns of a mail that nobody has judged yet."""
 

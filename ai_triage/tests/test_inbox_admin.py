@@ -328,11 +328,26 @@ def test_a_corrected_mail_stays_open_for_its_answer_unless_it_needs_none(editor,
     stays = press(editor, result, "correct", urgency="high", htmx=True)
     goes = press(editor, result, "correct", decision="ignore", htmx=True)
 
-    assert stays.context["result"] == stays.context["pinned"] == result
+    assert stays.context["result"] == result
+    assert stays.context["pinned"] is None
+    assert [row for row, _looker in stays.context["rows"]] == [result, other]
     assert "still needs its answer" in shown(stays)
     assert goes.context["result"] == other
     assert "still needs its answer" not in shown(goes)
     assert [said.action for said in Feedback.objects.all()] == ["corrected", "corrected"]
+
+
+def test_a_corrected_mail_is_counted_with_what_waits_and_comes_again(editor, tenant):
+    result = a_result(tenant)
+    press(editor, result, "correct", email_type="complaint", htmx=True)
+
+    later = editor.get(INBOX)
+
+    assert later.context["result"] == result
+    groups = later.context["sidebar_navigation"]
+    [entry] = [one for group in groups for one in group["items"] if one["link"] == INBOX]
+    assert entry["badge"] == "1"
+    assert {str(one["title"]): one["count"] for one in later.context["urgencies"]}["all"] == "1"
 
 
 def test_a_refusal_is_told_and_what_was_typed_is_kept(editor, tenant):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from ai_triage import tryouts
 from ai_triage.models import TriageResult
-from ai_triage.tests.counted import results
+from ai_triage.tests.counted import results, unsaved
 from ai_triage.tests.mails import EMAILS
 from ai_triage.waiting import waiting
 from logs.tests.builders import NOON
@@ -97,6 +99,27 @@ def test_where_a_search_for_past_mail_ends_is_found_by_an_index(tenant, monkeypa
     [sql] = [one["sql"] for one in captured if " OFFSET " in one["sql"]]
     assert any("triage_to_remove" in one for one in keys(sql)), keys(sql)
     assert not any("TEMP B-TREE" in one for one in keys(sql))
+
+
+def settled(tenant, minutes: int) -> TriageResult:
+    at = NOON + timedelta(minutes=minutes)
+    return unsaved(tenant, reviewed_at=at, responded_at=at)
+
+
+def test_what_waits_for_a_person_is_found_by_indexes_alone(tenant):
+    TriageResult.objects.filter(needs_review=False).update(
+        reviewed_at=F("received_at"), responded_at=F("received_at")
+    )
+    TriageResult.objects.bulk_create(settled(tenant, minutes) for minutes in range(1_500))
+    results(tenant, 20, reviewed_at=NOON, awaits_answer=True)
+    analyze()
+
+    with CaptureQueriesContext(connection) as captured:
+        assert TriageResult.objects.waiting_for_person(tenants=[tenant.pk]).count() == 40
+
+    used = keys(captured[0]["sql"])
+    assert any("triage_by_awaited" in one for one in used), used
+    assert not any("SCAN" in one for one in used), used
 
 
 def test_that_no_answer_is_due_is_asked_of_no_index(tenant):

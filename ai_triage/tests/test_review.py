@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ai_triage import review
+from ai_triage import claims, review
 from ai_triage.judging import opinion
 from ai_triage.models import Feedback, TriageResult
 from ai_triage.replies import Reply
@@ -113,6 +113,71 @@ def test_a_corrected_mail_can_still_be_answered(tenant):
     assert review.answer(result, Reply(DRAFT), **WHO)
 
 
+def waits(result):
+    return result in TriageResult.objects.waiting_for_person(tenants=[result.tenant_id])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "correction"),
+    [
+        ({}, Correction(email_type="complaint", urgency="high")),
+        ({}, Correction(decision="respond")),
+        ({"needs_review": True}, Correction(urgency="low")),
+        ({"decision": "ignore", "needs_review": True}, Correction(decision="respond")),
+        ({"decision": "ignore"}, Correction(decision="respond")),
+    ],
+)
+def test_a_corrected_mail_that_is_to_be_answered_waits_until_somebody_does(
+    tenant, verdict, correction
+):
+    result = a_result(tenant, **verdict)
+    review.correct(result, correction, **WHO)
+    assert waits(result)
+
+    result.refresh_from_db()
+    review.answer(result, Reply(DRAFT), **WHO)
+    assert not waits(result)
+
+
+def test_a_corrected_mail_waits_until_it_is_ignored(tenant):
+    result = a_result(tenant)
+    review.correct(result, Correction(urgency="high"), **WHO)
+    result.refresh_from_db()
+
+    review.ignore(result, **WHO)
+
+    assert not waits(result)
+
+
+@pytest.mark.parametrize("verdict", [{}, {"decision": "ignore", "needs_review": True}])
+def test_a_mail_that_is_corrected_to_be_ignored_waits_for_nobody(tenant, verdict):
+    result = a_result(tenant, **verdict)
+    review.correct(result, Correction(urgency="high"), **WHO)
+
+    review.correct(result, Correction(decision="ignore"), **WHO)
+
+    assert not waits(result)
+
+
+def test_a_correction_brings_back_neither_what_was_answered_nor_what_was_ignored(tenant):
+    answered, ignored = a_result(tenant), a_result(tenant)
+    review.answer(answered, Reply(DRAFT), **WHO)
+    review.ignore(ignored, **WHO)
+
+    for result in (answered, ignored):
+        review.correct(result, Correction(urgency="high"), **WHO)
+        assert not waits(result)
+
+
+def test_a_corrected_mail_that_is_judged_anew_waits_as_its_new_verdict_says(tenant):
+    result = a_result(tenant)
+    review.correct(result, Correction(urgency="high"), **WHO)
+
+    assert claims.begin_anew(result, at=NOON, lease=None)
+
+    assert not waits(result)
+
+
 @pytest.mark.parametrize("first", [review.answer, review.ignore])
 @pytest.mark.parametrize("second", [review.answer, review.ignore])
 def test_of_two_people_who_act_on_what_they_saw_only_one_does(tenant, first, second):
@@ -153,9 +218,17 @@ def test_the_queue_holds_what_is_to_answer_or_to_judge_the_most_urgent_first(ten
     waiting("ignored", decision="ignore")
     waiting("seen", reviewed_at=NOON)
     waiting("answered", responded_at=NOON)
+    waiting("corrected", reviewed_at=NOON, awaits_answer=True, urgency="low")
     waiting("about to be answered", answer_due_at=NOON)
     waiting("queued", status="queued", decision="")
 
     queue = TriageResult.objects.waiting_for_person().most_urgent_first()
 
-    assert [row.email_id for row in queue] == ["urgent", "earlier", "later", "doubtful", "unjudged"]
+    assert [row.email_id for row in queue] == [
+        "urgent",
+        "earlier",
+        "later",
+        "doubtful",
+        "corrected",
+        "unjudged",
+    ]

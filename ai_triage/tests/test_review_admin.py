@@ -236,7 +236,7 @@ def test_what_was_changed_goes_out_with_the_correction(editor, tenant):
     assert (kept.action, kept.email_type) == ("edited", "request")
 
 
-def test_a_mail_can_be_ignored_or_its_verdict_corrected(editor, tenant):
+def test_a_mail_can_be_ignored_or_its_verdict_corrected_and_then_it_waits(editor, tenant):
     ignored, corrected = a_result(tenant), a_result(tenant)
 
     press(editor, ignored, "ignore")
@@ -245,7 +245,11 @@ def test_a_mail_can_be_ignored_or_its_verdict_corrected(editor, tenant):
     assert EmailLog.objects.count() == 0
     kept = Feedback.objects.order_by("pk").values_list("action", "email_type", "comment")
     assert list(kept) == [("ignored", "", ""), ("corrected", "complaint", "Angry")]
-    assert not TriageResult.objects.waiting_for_person().exists()
+    waiting = editor.get(LIST)
+    assert list(waiting.context["cl"].result_list) == [corrected]
+    [rows] = re.findall(r"<tbody.*</tbody>", shown(waiting), re.DOTALL)
+    assert "waiting" in rows
+    assert "reviewed" not in rows
 
 
 def test_a_corrected_mail_that_is_to_be_answered_stays_open_for_its_answer(editor, tenant):

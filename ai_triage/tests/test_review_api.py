@@ -60,6 +60,16 @@ def test_feedback_corrects_what_it_names_and_marks_the_mail_reviewed(api, result
     assert result.email_type == "question"
 
 
+def test_feedback_leaves_a_mail_waiting_for_its_answer_unless_it_needs_none(api, result):
+    waiting = TriageResult.objects.waiting_for_person()
+
+    api.post(url(result, "feedback"), {"urgency": "high"})
+    assert waiting.get() == result
+    api.post(url(result, "feedback"), {"decision": "ignore"})
+
+    assert not waiting.exists()
+
+
 @pytest.mark.parametrize(("urgency", "action"), [("low", "approved"), ("high", "corrected")])
 def test_feedback_is_given_back_as_it_was_said(api, tenant, urgency, action):
     result = a_result(tenant, urgency="low")

@@ -134,6 +134,37 @@ def test_to_undo_the_second_act_leaves_the_first(tenant, now):
 
     assert again.reviewed_by == "ana"
     assert list(Feedback.objects.all()) == [first]
+    assert TriageResult.objects.waiting_for_person().get() == again
+
+
+def test_a_corrected_mail_waits_again_once_its_answer_was_undone(tenant, now):
+    result = a_result(tenant)
+    review.correct(result, Correction(urgency="high"), by="ana", at=now)
+    result.refresh_from_db()
+    said = answered(result, now)
+
+    again = review.undo(said, by="rita", at=now)
+
+    assert TriageResult.objects.waiting_for_person().get() == again
+
+
+def test_to_undo_that_a_mail_was_to_be_answered_leaves_it_ignored(tenant, now):
+    result = a_result(tenant, decision="ignore")
+    said = review.correct(result, Correction(decision="respond"), by="rita", at=now)
+
+    review.undo(said, by="rita", at=now)
+
+    assert not TriageResult.objects.waiting_for_person().exists()
+
+
+def test_to_undo_a_word_on_an_answered_mail_does_not_let_it_wait_again(tenant, now):
+    result = a_result(tenant)
+    answered(result, now)
+    said = review.correct(result, Correction(urgency="high"), by="rita", at=now)
+
+    review.undo(said, by="rita", at=now)
+
+    assert not TriageResult.objects.waiting_for_person().exists()
 
 
 def test_nobody_undoes_what_a_colleague_did_or_what_somebody_went_on_from(tenant, now):
