@@ -162,6 +162,30 @@ def test_what_is_typed_survives_a_broken_line_a_sign_out_and_a_reload(shop, page
     expect(page.get_by_text("What you had typed here before was put back.")).to_be_hidden()
 
 
+def test_what_is_typed_survives_a_correction_until_it_is_sent(shop, page):
+    fill(shop, {"subject": "One"}, {"subject": "Two"})
+    page.goto(shop.url + INBOX)
+    body, told = page.locator("textarea[name=body]"), page.locator("#inbox-told")
+    body.fill("Written at length")
+
+    page.get_by_text("Wrong type, urgency or decision?").click()
+    page.locator("select[name=email_type]").select_option("complaint")
+    page.get_by_role("button", name="Save correction").click()
+    expect(told).to_contain_text("The correction was saved; the mail still needs its answer.")
+    heading(page, "One")
+    expect(body).to_have_value("Written at length")
+    expect(page.locator(".inbox-row")).to_have_count(2)
+    page.locator(".inbox-row", has_text="Two").click()
+    heading(page, "Two")
+    page.reload()
+    page.locator(".inbox-row", has_text="One").click()
+    heading(page, "One")
+    expect(body).to_have_value("Written at length")
+    page.get_by_role("button", name="Approve and send").click()
+    heading(page, "Two")
+    expect(page.locator(".inbox-row")).to_have_count(1)
+
+
 def test_single_letters_can_be_switched_off_and_never_act_while_one_types(shop, page):
     fill(shop, {"subject": "One"}, {"subject": "Two"})
     page.goto(shop.url + INBOX)

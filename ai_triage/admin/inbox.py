@@ -33,6 +33,7 @@ from ai_triage.admin.review_form import (
     KEEP,
     SEND,
     ReviewForm,
+    corrected_form,
     filled_for,
     state_of,
 )
@@ -161,10 +162,12 @@ class InboxAdmin(TenantAdmin):
             said = self._carry_out(request, result, form)
         except (Conflict, Refused) as error:
             return self._refused(request, result, choice, error=error, form=form)
-        stays = verb == CORRECT and result.awaits_answer
-        shown = result if stays else following
         told = self._words_on(said) if said else Told(_("The draft was saved; the mail waits."))
-        row = shown and self.row_or_404(request, shown.pk)
+        if verb == CORRECT and result.awaits_answer:
+            fresh = self.row_or_404(request, result.pk)
+            again = corrected_form(fresh, form)
+            return self._again(request, fresh, choice, told=told, form=again)
+        row = following and self.row_or_404(request, following.pk)
         return self._after(request, row, choice, told=told, settled=result)
 
     @staticmethod

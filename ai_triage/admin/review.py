@@ -30,6 +30,7 @@ from ai_triage.admin.review_form import (
     KEEP,
     SEND,
     ReviewForm,
+    corrected_form,
     filled_for,
     state_of,
 )
@@ -253,7 +254,9 @@ class ReviewAdmin(InboxAdmin):
             form.add_error("account" if refusal.attr == "from_account" else None, str(refusal))
         else:
             self.message_user(request, told, messages.SUCCESS)
-            return redirect(self._next_address(request, result, form))
+            if form.cleaned_data["verb"] != CORRECT or not result.awaits_answer:
+                return redirect(self._next_address(request, result))
+            form = corrected_form(result, form)
         # As it is stored: what was undone is still in ``result``.
         return self._page(request, self.get_object(request, str(result.pk)), form=form)
 
@@ -345,10 +348,7 @@ class ReviewAdmin(InboxAdmin):
         by_id = {str(row.public_id): row for row in rows}
         return [(use, by_id.get(use["id"])) for use in result.used_snippets]
 
-    def _next_address(self, request: HttpRequest, result: TriageResult, form: ReviewForm) -> str:
-        """Return the next mail; after a correction this one, where it is still to be answered."""
-        if form.cleaned_data["verb"] == CORRECT and result.awaits_answer:
-            return reverse("admin:ai_triage_triageresult_change", args=[result.pk])
+    def _next_address(self, request: HttpRequest, result: TriageResult) -> str:
         following = queue.following(request, result)
         if following is None:
             return reverse("admin:ai_triage_triageresult_changelist")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -122,6 +123,12 @@ def filled_for(result: TriageResult, *, answered: Answered | None) -> dict[str, 
         "seen": state_of(result),
         "known": answered.key if answered else "",
     }
+
+
+def corrected_form(result: TriageResult, before: ReviewForm) -> ReviewForm:
+    """Return the form anew after its correction was saved, with the answer typed so far."""
+    initial = filled_for(result, answered=None)
+    return ReviewForm(initial=initial | asdict(before.reply), result=result)
 
 
 def state_of(result: TriageResult) -> str:

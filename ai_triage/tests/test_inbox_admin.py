@@ -337,6 +337,23 @@ def test_a_corrected_mail_stays_open_for_its_answer_unless_it_needs_none(editor,
     assert [said.action for said in Feedback.objects.all()] == ["corrected", "corrected"]
 
 
+@pytest.mark.parametrize("htmx", [True, False])
+def test_a_correction_leaves_the_answer_that_is_being_typed(editor, tenant, htmx):
+    result = a_result(tenant)
+
+    stays = press(
+        editor, result, "correct", urgency="high", body="Typed at length", subject="Soon", htmx=htmx
+    )
+    sent = editor.post(page(result), filled(stays, "send"), follow=True)
+
+    assert "Typed at length" in shown(stays)
+    assert "X-Settled" not in stays
+    assert f'action="{page(result)}undo/"' in shown(stays)
+    assert "goes out in 10 seconds" in shown(sent)
+    email = EmailLog.objects.get()
+    assert (email.subject, email.content.text[:15]) == ("Soon", "Typed at length")
+
+
 def test_a_corrected_mail_is_counted_with_what_waits_and_comes_again(editor, tenant):
     result = a_result(tenant)
     press(editor, result, "correct", email_type="complaint", htmx=True)

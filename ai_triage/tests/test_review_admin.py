@@ -255,14 +255,14 @@ def test_a_mail_can_be_ignored_or_its_verdict_corrected_and_then_it_waits(editor
 def test_a_corrected_mail_that_is_to_be_answered_stays_open_for_its_answer(editor, tenant):
     result, other = a_result(tenant), a_result(tenant)
 
-    stays = press(editor, result, "correct", urgency="high")
+    stays = press(editor, result, "correct", urgency="high", body="Typed at length")
     goes = press(editor, result, "correct", decision="ignore")
     sent = press(editor, result, "send")
 
-    assert [one.redirect_chain for one in (stays, goes)] == [
-        [(page(result), 302)],
-        [(page(other), 302)],
-    ]
+    assert stays.context["result"] == result
+    assert "The correction was saved." in shown(stays)
+    assert "Typed at length" in shown(stays)
+    assert goes.redirect_chain == [(page(other), 302)]
     assert "goes out" in shown(sent)
 
 
