@@ -32,6 +32,8 @@ COLOURS: dict[str, str] = {
     Kind.DELAYED: "warning",
     Kind.DELIVERED: "success",
     Kind.HUMAN: "info",
+    Kind.AUTO_REPLY: "default",
+    Kind.CHALLENGE: "default",
 }
 PRE = '<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>'
 

@@ -21,7 +21,13 @@ from tenants.admin_base import roles_in
 PAGE = 40
 MOST_COUNTED = 1000
 LOOKED_AHEAD = 10
-URGENCY_COLOURS: dict[str, str] = {Urgency.HIGH: "danger", Urgency.MEDIUM: "warning"}
+URGENCY_COLOURS: dict[str, str] = {
+    Urgency.HIGH: "danger",
+    Urgency.MEDIUM: "warning",
+    Urgency.LOW: "default",
+    "": "default",
+}
+"""A badge whose key stands in no such table would show the key itself."""
 NOT_KNOWN = "none"
 
 

@@ -49,7 +49,11 @@ SHOWN_BODY = 50_000
 STATE_COLOURS: dict[str, str] = {
     "waiting": "info",
     "answered": "success",
-    "failed": "danger",
+    "reviewed": "default",
+    Status.QUEUED: "default",
+    Status.PROCESSING: "default",
+    Status.COMPLETED: "default",
+    Status.FAILED: "danger",
 }
 STATES = [
     ("answered", _("answered")),

@@ -32,6 +32,7 @@ COLOURS: dict[str, str] = {
     EmailStatus.FAILED: "danger",
     EmailStatus.BOUNCED: "danger",
     EmailStatus.SPAM: "warning",
+    EmailStatus.CANCELLED: "default",
 }
 
 
