@@ -15,7 +15,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import Truncator
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -40,6 +39,7 @@ from ai_triage.models import Snippet, Status, TriageResult
 from ai_triage.models.results import key_of, urgency_rank
 from ai_triage.review import Correction
 from common.errors import Conflict, Refused
+from common.templatetags import ages
 from tenants.admin_base import LongList, is_list
 from tenants.models import Mode
 
@@ -201,7 +201,7 @@ class ReviewAdmin(InboxAdmin):
 
     @admin.display(description=_("age"), ordering="-received_at")
     def age(self, row: TriageResult) -> str:
-        return timesince(row.received_at, depth=1)
+        return ages.age(row.received_at)
 
     @display(description=_("state"), label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def state_label(self, row: TriageResult) -> tuple[str, Any]:

@@ -164,6 +164,13 @@ def test_the_queue_is_shown_by_account_with_why_it_waits(viewer, tenant, other_t
     assert "orders@other.test" not in text
 
 
+def test_a_message_that_came_just_now_came_less_than_a_minute_ago(viewer, tenant):
+    now = timezone.now()
+    an_email(tenant, queued_at=now, next_attempt_at=now)
+
+    assert "The oldest came less than a minute ago." in text_of(viewer)
+
+
 def test_mail_for_a_person_is_counted_by_urgency(viewer, tenant, other_tenant):
     for urgency, count in (("high", 2), ("low", 1)):
         for _ in range(count):
