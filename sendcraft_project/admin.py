@@ -15,17 +15,20 @@ from django.contrib.admin import RelatedFieldListFilter
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.formats import localize
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
 from common.admin_lists import CarefulAdmin
-from sendcraft_project.audit import CALLED, TENANT, WATCHED
+from sendcraft_project.audit import TENANT, WATCHED
+from sendcraft_project.audit_words import changes, field_label
 from tenants.admin_base import LongList, person, roles_in
 from tenants.models import Role
 
@@ -152,6 +155,10 @@ class AuditLogAdmin(LogEntryAdminMixin, CarefulAdmin):  # type: ignore[misc]  # 
     ]
     who = person("actor", label=_("User"), nobody=_("the system"))
 
+    @admin.display(description=_("Created"))
+    def created(self, entry: LogEntry) -> str:
+        return str(localize(localtime(entry.timestamp)))
+
     @admin.display(description=_("Resource"))
     def resource_url(self, entry: Any) -> SafeString | str:
         """Say what it is about; a second factor's kind was stored in its owner's language."""
@@ -166,6 +173,10 @@ class AuditLogAdmin(LogEntryAdminMixin, CarefulAdmin):  # type: ignore[misc]  # 
         if entry.action != LogEntry.Action.UPDATE:
             return ""
         return ", ".join(field_label(entry, name) for name in entry.changes_dict)
+
+    @admin.display(description=_("Changes"))
+    def msg(self, entry: LogEntry) -> str:
+        return render_to_string("admin/audit_changes.html", {"changes": list(changes(entry))})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["created", "who", "remote_addr", "cid", "action", "resource_url", "msg"]
@@ -194,17 +205,6 @@ class AuditLogAdmin(LogEntryAdminMixin, CarefulAdmin):  # type: ignore[misc]  # 
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-def field_label(entry: Any, name: str) -> str:
-    """Return what the field is called in the reader's language, its own name once it is gone."""
-    if name in CALLED:
-        return str(CALLED[name])
-    model = entry.content_type.model_class()
-    try:
-        return str(model._meta.get_field(name).verbose_name)
-    except (AttributeError, FieldDoesNotExist):
-        return name
 
 
 def owned(request: HttpRequest) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -10,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from auditlog.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
+from django.utils.translation import override
 from lxml import html
 
 from domains.models import Domain
@@ -60,6 +62,49 @@ def test_the_list_names_changed_fields_in_the_readers_language(client, owner, te
 
     assert set(told[0].split(", ")) == {"ativo", "Palavra-passe SMTP"}
     assert not any(told[1:])  # rows that were made, with all of their columns
+
+
+def told_of(client, entry, language="en") -> html.HtmlElement:
+    """An entry's page as its reader gets it."""
+    with override(language):
+        address = f"/admin/auditlog/logentry/{entry.pk}/change/"
+        answer = client.get(address, headers={"Accept-Language": language})
+    return html.fromstring(answer.content.decode())
+
+
+def changes_on(page) -> list[list[str]]:
+    rows = page.xpath("//table[contains(@class, 'audit-changes')]//tr")
+    return [[cell.text_content() for cell in row] for row in rows]
+
+
+def test_an_entry_tells_values_as_people_write_them(client, owner, tenant, admin_user):
+    key, _ = APIKey.issue(tenant=tenant, name="k", mode="live")
+    key.revoke(at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
+    domain = make_domain(tenant, "shop.test")
+    domain.is_active = False
+    domain.save()
+    member = Membership.objects.create(tenant=tenant, user=admin_user, role=Role.EDITOR)
+    member.role = Role.VIEWER
+    member.save()
+
+    revoked = changes_on(told_of(client, entries(key).latest()))
+    switched_off = changes_on(told_of(client, entries(domain).latest()))
+    chosen = changes_on(told_of(client, entries(member).latest()))
+
+    assert revoked == [["Field", "From", "To"], ["Revoked at", "–", "1 Mar 2026, 12:30"]]
+    assert switched_off[1:] == [["Active", "yes", "no"]]
+    assert chosen[1:] == [["Role", "editor", "viewer"]]
+
+
+def test_an_entry_says_when_it_was_as_other_pages_do(client, owner, tenant):
+    key, _ = APIKey.issue(tenant=tenant, name="k", mode="live")
+    key.revoke(at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
+    LogEntry.objects.update(timestamp=datetime(2026, 3, 1, 12, 31, tzinfo=UTC))
+
+    page = told_of(client, entries(key).latest(), "pt")
+
+    assert "1 Mar 2026, 12:31" in page.text_content()
+    assert "2026-03-01" not in page.text_content()
 
 
 def test_secrets_are_told_of_and_not_told(tenant):
