@@ -83,6 +83,14 @@ class InboundEmailAdmin(TenantAdmin):
         rows = super().get_queryset(request)
         return rows.defer(*TEXTS) if is_list(request) else rows
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> InboundEmail | None:
+        """Find a mail by its public id as well: other apps know no other."""
+        by = from_field or (None if object_id.isdecimal() else "public_id")
+        found: InboundEmail | None = super().get_object(request, object_id, by)
+        return found
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         inherited: list[URLPattern] = super().get_urls()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -105,16 +106,19 @@ LABELS: dict[str, Text] = {
 TOLD = frozenset(
     {
         "reason", "transcript", "machine", "machine_reason", "bounce_type", "suppression_reason",
-        "since", "recipients", "left_out",
+        "since", "recipients", "left_out", "inbound_id",
     }
 )  # fmt: skip
-"""Data that stands in a step's sentences, replies or dialogue."""
+"""Data that stands in a step's sentences, replies, dialogue or link."""
 ATTEMPTED = frozenset({EventType.SENT, EventType.DEFERRED, EventType.FAILED, EventType.BOUNCED})
 
 
 @dataclass(frozen=True)
 class Step:
-    """One entry: ``replies`` are the servers' words by recipient, None for its only one."""
+    """One entry: ``replies`` are the servers' words by recipient, None for its only one.
+
+    ``source`` is the address of the page of the mail that told of it.
+    """
 
     kind: str
     at: datetime
@@ -124,6 +128,7 @@ class Step:
     why: tuple[str, ...] = ()
     facts: tuple[tuple[str, object], ...] = ()
     replies: tuple[tuple[str | None, str], ...] = ()
+    source: str = ""
     transcript: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -186,8 +191,15 @@ def _step(email: EmailLog, event: EmailEvent, *, is_last: bool) -> Step:
             and (name, value) != ("recipient", email.to_address)
         ),
         replies=tuple(_replies(email, event, is_last=is_last)),
+        source=_source(data),
         transcript=tuple(str(line) for line in data.get("transcript") or ()),
     )
+
+
+def _source(data: Mapping[str, Any]) -> str:
+    """Return the page of the mail that told of the event; its app is found by the name alone."""
+    public_id = data.get("inbound_id")
+    return reverse("admin:inbox_inboundemail_change", args=[public_id]) if public_id else ""
 
 
 def _is_attempt(event: EmailEvent) -> bool:

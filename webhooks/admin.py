@@ -27,6 +27,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from common.errors import Conflict, Refused
 from common.keyring import SecretUnreadable
 from common.network import default_policy
+from logs.models import EmailLog
 from tenants.admin_base import (
     LongList,
     OneTenantForm,
@@ -296,7 +297,7 @@ class WebhookDeliveryAdmin(TenantAdmin):
         ),
         (_("Answer"), {"fields": ["response_status", "error", "answered"]}),
         (_("What was sent"), {"fields": ["sent"]}),
-        (_("Details"), {"fields": ["public_id", "event_id", "tracking_id"]}),
+        (_("Details"), {"fields": ["public_id", "event_id", "about"]}),
     ]  # fmt: skip
     readonly_fields = [name for _title, options in fieldsets for name in options["fields"]]
 
@@ -331,6 +332,19 @@ class WebhookDeliveryAdmin(TenantAdmin):
     @display(description=_("status"), ordering="status", label=COLOURS)  # type: ignore[untyped-decorator]
     def status_label(self, delivery: WebhookDelivery) -> tuple[str, str]:
         return delivery.status, delivery.get_status_display()
+
+    @admin.display(description=_("message"))
+    def about(self, delivery: WebhookDelivery) -> SafeString | str:
+        """Lead to the message while it is kept; who sees a tenant's deliveries sees its mail."""
+        if delivery.tracking_id is None:
+            return "–"
+        rows = EmailLog.objects.for_tenant(delivery.tenant)
+        email = rows.filter(tracking_id=delivery.tracking_id).only("pk").first()
+        if email is None:
+            return str(delivery.tracking_id)
+        url = reverse("admin:logs_emaillog_change", args=[email.pk])
+        link = '<a class="text-primary-600" href="{}">{}</a>'
+        return format_html(link, url, delivery.tracking_id)
 
     @admin.display(description=_("sent body"))
     def sent(self, delivery: WebhookDelivery) -> SafeString:

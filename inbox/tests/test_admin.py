@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from uuid import uuid4
+
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -66,6 +69,20 @@ def test_a_page_shows_the_message_a_bounce_belongs_to(viewer, tenant, account):
 
     assert f"/admin/logs/emaillog/{email.pk}/change/" in shown
     assert "5.1.1" in shown
+
+
+def test_a_message_leads_to_the_mail_that_told_of_its_bounce(viewer, stranger, tenant, account):
+    email = an_email(tenant, account=account, status="sent")
+    row = kept(a_bounce_of(email.smtp_message_id), tenant)
+
+    shown = viewer.get(f"/admin/logs/emaillog/{email.pk}/change/").content.decode()
+    (link,) = re.findall(r'<a href="([^"]+)">The mail that told of it</a>', shown)
+
+    assert "inbound_id" not in shown
+    assert row.subject in viewer.get(link).content.decode()
+    assert stranger.get(link).status_code == 302
+    assert viewer.get(f"{LIST}{uuid4()}/change/").status_code == 302
+    assert viewer.get(f"{LIST}nothing/change/").status_code == 302
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

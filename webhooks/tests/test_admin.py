@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from logs.tests.builders import an_email
 from tenants import background
 from tenants.models import BackgroundJob, Role
 from tests.servers.receiver import ERROR, Receiver
@@ -344,6 +346,27 @@ def test_payload_and_answer_are_shown_as_text(editor, tenant):
     assert "<script>alert" not in shown + listed
     assert "<b>x</b>" not in shown + listed
     assert "&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+
+
+def test_a_delivery_leads_to_its_message_while_there_is_one(editor, tenant, other_tenant):
+    endpoint_at(URL, tenant=tenant)
+    own, foreign = an_email(tenant), an_email(other_tenant)
+    (delivery,) = tell(tenant)
+
+    def told_of(tracking_id) -> str:
+        WebhookDelivery.objects.update(tracking_id=tracking_id)
+        return editor.get(page(delivery)).content.decode()
+
+    assert f'href="/admin/logs/emaillog/{own.pk}/change/"' in told_of(own.tracking_id)
+    for unknown in (foreign.tracking_id, uuid4()):
+        assert str(unknown) in told_of(unknown)
+        assert "/admin/logs/emaillog/" not in main_of(told_of(unknown))
+    assert "/admin/logs/emaillog/" not in main_of(told_of(None))
+
+
+def main_of(shown: str) -> str:
+    """A page without the navigation, which leads to the list of messages."""
+    return shown[shown.index('id="webhookdelivery_form"') :]
 
 
 def test_the_history_is_filtered(editor, tenant):
