@@ -14,12 +14,15 @@ from django.utils import timezone
 
 from accounts.models import EmailAccount
 from delivery import jobs, soft_bounces
+from delivery.admin import counts_by_status
 from delivery.failures import last_failure
+from delivery.models import SendBatch
 from delivery.status import account_queues
 from delivery.tests.sending import ANA, account_at, queue
 from logs import claiming, transitions
 from logs.models import EmailLog, Lease
 from tenants.models import Mode
+from tests.factories import make_template
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 1_500
@@ -177,3 +180,17 @@ def test_the_last_failed_delivery_is_looked_for_at_the_end_of_the_claims_index(a
     lanes = [sql for sql in found if "next_attempt_at" in sql]
     assert len(lanes) == 3
     assert_by_index(lanes, index="email_claim")
+
+
+def test_a_batchs_messages_are_counted_by_its_own_index(account):
+    tenant = account.domain.tenant
+    template = make_template(tenant, "news")
+    batch = SendBatch.objects.create(tenant=tenant, template=template, accepted=FEW)
+    email = EmailLog.objects.filter(account=account).first()
+    assert email is not None
+    multiply(email, rows=FEW, batch_id=batch.public_id)
+
+    statements = selects(lambda: counts_by_status(batch))
+
+    assert len(statements) == 1
+    assert_by_index(statements, index="email_by_batch")
