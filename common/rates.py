@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.formats import number_format
+
 
 def mean(total: Any, count: int) -> float:
     """Return the mean, 0 of nothing."""
@@ -11,4 +13,5 @@ def mean(total: Any, count: int) -> float:
 
 
 def percent(share: float, *, digits: int = 0) -> str:
-    return f"{share * 100:.{digits}f} %"
+    """Return the share as the active language writes it."""
+    return f"{number_format(round(share * 100, digits), digits)} %"

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 
 from logs import figures
 from logs.models import DailyFigures
@@ -36,6 +37,9 @@ def test_a_viewer_sees_a_chart_and_the_figures_of_each_day(viewer, tenant):
     assert "2026-03-01: 2 sent, 1 opened" in page
     assert 'height="160.0"' in page
     assert "50.0 %" in page
+    with override("pt"):
+        page_in_portuguese = viewer.get(PAGE, MARCH, headers={"Accept-Language": "pt"})
+    assert "50,0 %" in page_in_portuguese.content.decode()
     assert page.rindex("2026-03-02") < page.rindex("2026-03-01")  # the newest first
     assert PAGE in viewer.get("/admin/").content.decode()
 
