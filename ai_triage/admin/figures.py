@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget
@@ -119,11 +120,23 @@ def shown(found: Calibration) -> dict[str, Any]:
         "error": f"{found.error:.3f}",
         "points": [_point(one) for one in found.bins],
         "bins": {
-            "headers": [_("confidence"), _("mails"), _("mean"), _("right"), _("interval (95 %)")],
+            "headers": [
+                capfirst(one)
+                for one in (
+                    _("confidence"),
+                    _("mails"),
+                    _("mean"),
+                    _("right"),
+                    _("interval (95 %)"),
+                )
+            ],
             "rows": [_bin_row(one) for one in found.bins],
         },
         "suggestions": {
-            "headers": [_("mail"), _("reviewed"), _("no look needed from"), _("wrong of these")],
+            "headers": [
+                capfirst(one)
+                for one in (_("mail"), _("reviewed"), _("no look needed from"), _("wrong of these"))
+            ],
             "rows": [_suggestion_row(one) for one in found.suggestions],
         },
     }

@@ -13,6 +13,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminSelectWidget
@@ -135,7 +136,7 @@ def shown(
     return {
         **drawn(days["groups"]),
         "table": {
-            "headers": [dict(GROUPINGS)[group_by], *COLUMNS.values()],
+            "headers": [capfirst(one) for one in (dict(GROUPINGS)[group_by], *COLUMNS.values())],
             "rows": [row(group) for group in (whole, *groups)],
         },
     }
