@@ -35,7 +35,7 @@ from delivery.suppression_forms import ExportForm, ImportForm, SuppressionForm, 
 from delivery.tallies import ACCOUNTS_AT_ONCE
 from delivery.template_tests import TemplateTests
 from logs.models import EmailLog, EmailStatus
-from tenants.admin_base import LongList, TenantAdmin, user_of
+from tenants.admin_base import LongList, TenantAdmin, identity, user_of
 from tenants.admin_each import are_too_many, start_for_each
 from tenants.models import Role
 from tenants.roles import LEAST_ROLE, Verb, tenants_of
@@ -216,7 +216,7 @@ class SendBatchAdmin(AccountPages, ComposePages, TemplateTests, MessagePages):
     """What bulk requests came to."""
 
     change_role = None
-    list_display = ["public_id", "template", "accepted", "rejected_count", "created_at", "tenant"]
+    list_display = ["shown_id", "template", "accepted", "rejected_count", "created_at", "tenant"]
     list_filter = ["tenant"]
     list_class = LongList
     list_select_related = ["tenant", "template"]
@@ -225,7 +225,7 @@ class SendBatchAdmin(AccountPages, ComposePages, TemplateTests, MessagePages):
     paginator = InfinitePaginator
     show_full_result_count = False
     fields = [
-        "public_id",
+        "shown_id",
         "tenant",
         "template",
         "accepted",
@@ -235,6 +235,8 @@ class SendBatchAdmin(AccountPages, ComposePages, TemplateTests, MessagePages):
         "created_at",
     ]
     readonly_fields = fields
+
+    shown_id = identity("public_id")
 
     @display(description=_("rejected"))
     def rejected_count(self, batch: SendBatch) -> int:

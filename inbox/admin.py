@@ -22,7 +22,7 @@ from common.smtp import in_words
 from inbox import many, services
 from inbox.kinds import Kind
 from inbox.models import TEXTS, InboundEmail, Mailbox
-from tenants.admin_base import TenantAdmin, is_list
+from tenants.admin_base import TenantAdmin, identity, is_list
 from tenants.admin_each import start_for_each
 
 COLOURS: dict[str, str] = {
@@ -71,7 +71,7 @@ class InboundEmailAdmin(TenantAdmin):
             _("Details"),
             {
                 "fields": [
-                    "public_id", "message_id", "thread_key", "envelope_sender", "language",
+                    "shown_id", "message_id", "thread_key", "envelope_sender", "language",
                     "size_bytes", "mode", "removed_at",
                 ]
             },
@@ -101,6 +101,8 @@ class InboundEmailAdmin(TenantAdmin):
         ]
 
     # Columns and fields
+
+    shown_id = identity("public_id")
 
     @display(description=_("kind"), ordering="kind", label=COLOURS)  # type: ignore[untyped-decorator]
     def kind_label(self, row: InboundEmail) -> tuple[str, str]:

@@ -63,6 +63,16 @@ def person(name: str, *, label: Any, nobody: Any = "–") -> Callable[[Any, Any]
     return shown
 
 
+def identity(name: str) -> Callable[[Any, Any], str]:
+    """Return a field that shows an id, which a model calls by a name of our code alone."""
+
+    @display(description=_("id"), ordering=name)
+    def shown(_model_admin: Any, row: Any) -> str:
+        return str(getattr(row, name))
+
+    return shown
+
+
 class OwnRelatedFilter(RelatedFieldListFilter):
     """A filter by a related row that offers only rows which the user may see."""
 

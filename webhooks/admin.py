@@ -32,6 +32,7 @@ from tenants.admin_base import (
     LongList,
     OneTenantForm,
     TenantAdmin,
+    identity,
     is_list,
     roles_in,
     user_of,
@@ -297,7 +298,7 @@ class WebhookDeliveryAdmin(TenantAdmin):
         ),
         (_("Answer"), {"fields": ["response_status", "error", "answered"]}),
         (_("What was sent"), {"fields": ["sent"]}),
-        (_("Details"), {"fields": ["public_id", "event_id", "about"]}),
+        (_("Details"), {"fields": ["shown_id", "event_id", "about"]}),
     ]  # fmt: skip
     readonly_fields = [name for _title, options in fieldsets for name in options["fields"]]
 
@@ -328,6 +329,8 @@ class WebhookDeliveryAdmin(TenantAdmin):
         context["may_redeliver"] = delivery and self.has_editor_permission(request, delivery)
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
+
+    shown_id = identity("public_id")
 
     @display(description=_("status"), ordering="status", label=COLOURS)  # type: ignore[untyped-decorator]
     def status_label(self, delivery: WebhookDelivery) -> tuple[str, str]:

@@ -46,6 +46,14 @@ def test_a_batch_tells_its_messages_by_state_and_leads_to_them(viewer, tenant, o
     assert len(listed.context["cl"].result_list) == 2
 
 
+def test_a_batch_and_its_page_are_named_by_its_id(viewer, batch):
+    page = viewer.get(f"{LIST}{batch.pk}/change/").content.decode()
+
+    assert str(batch.public_id) in viewer.get(LIST).content.decode()
+    assert str(batch.public_id) in page
+    assert "ublic id" not in page
+
+
 def test_a_batch_whose_messages_are_gone_still_has_its_page(viewer, batch):
     assert ways(viewer, batch) == {}
 

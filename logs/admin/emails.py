@@ -22,6 +22,7 @@ from logs.admin.message_list import TAG
 from logs.admin.message_page import MessagePage
 from logs.admin.selections import MessageJobs
 from logs.models import EmailLog, EmailStatus
+from tenants.admin_base import identity
 from tenants.admin_each import start_for_each
 
 COLOURS: dict[str, str] = {
@@ -72,7 +73,7 @@ class EmailLogAdmin(MessageJobs, MessagePage):
             _("Details"),
             {
                 "fields": [
-                    ("tracking_id", "smtp_message_id"),
+                    ("shown_id", "smtp_message_id"),
                     ("mode", "priority"),
                     ("topic", "send_at"),
                     ("cc", "bcc"),
@@ -110,6 +111,8 @@ class EmailLogAdmin(MessageJobs, MessagePage):
     @admin.display(description=_("subject"))
     def short_subject(self, email: EmailLog) -> str:
         return Truncator(email.subject).chars(80) or str(_("(no subject)"))
+
+    shown_id = identity("tracking_id")
 
     # Fields: an empty list or object as Python writes it says less than a dash.
 
