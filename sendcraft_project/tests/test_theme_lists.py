@@ -36,6 +36,17 @@ def test_each_rows_box_chooses_that_row_and_names_itself_in_the_readers_language
         assert {box.get("aria-label") for box in boxes(answer)} == {label}
 
 
+def test_an_empty_list_says_only_what_can_be_done(editor, tenant):
+    empty = editor.get(LIST).content.decode()
+    narrowed = editor.get(f"{LIST}?status__exact=failed").content.decode()
+
+    assert "There is nothing here yet." in empty
+    assert "Create a new item" not in empty + narrowed
+    assert "reset the filters" not in empty
+    assert "Look for something else, or reset the filters." in narrowed
+    assert "Reset filters" in narrowed
+
+
 def test_more_rows_draw_no_more_heads_and_boxes(editor, tenant, account):
     def drawn() -> int:
         templates = [one.name for one in editor.get(LIST).templates]
