@@ -1,7 +1,8 @@
-"""What one line of outside text may hold before it comes near a mail header."""
+"""What outside text may hold before it is stored or comes near a mail header."""
 
 from __future__ import annotations
 
+import json
 import re
 
 from common.errors import Refused
@@ -20,3 +21,18 @@ def check_text(value: str, attr: str) -> str:
         detail = f"A control character (U+{ord(found[0]):04X}) is not allowed here."
         raise Refused(detail, attr=attr)
     return value
+
+
+def has_lone_surrogate(data: object) -> bool:
+    """Tell whether a text or a key in ``data``, read from JSON, has half a character.
+
+    JSON can write one as ``"\\ud83d"``; UTF-8 can't, so neither pages nor databases take it.
+
+    Raises:
+        RecursionError: it is nested too deep to be written again.
+    """
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

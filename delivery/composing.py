@@ -24,6 +24,7 @@ from unfold.widgets import (
 
 from accounts.models import EmailAccount
 from common.errors import Refused, RefusedTogether
+from common.text import has_lone_surrogate
 from delivery.errors import TooLarge
 from delivery.mime_parts import OCTET_STREAM
 from delivery.submission import SUBJECT_LENGTH, Message, read_message
@@ -348,9 +349,13 @@ class JsonField(forms.CharField):
     @staticmethod
     def _read(text: str) -> object:
         try:
-            return json.loads(text, parse_constant=refuse_constant) if text.strip() else None
+            found = json.loads(text, parse_constant=refuse_constant) if text.strip() else None
+            is_text = not has_lone_surrogate(found)
         except (ValueError, RecursionError) as error:
             raise forms.ValidationError(_("This is no JSON.")) from error
+        if not is_text:
+            raise forms.ValidationError(_("Half of a surrogate pair is no character."))
+        return found
 
 
 class NumberField(forms.CharField):

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.ext import Extension
-from jinja2.lexer import Token, TokenStream
+from jinja2.lexer import TOKEN_STRING, Token, TokenStream
 
 from common.errors import Refused
+from common.text import has_lone_surrogate
 from templates_app.filters import find_filter
 from templates_app.registry import Arguments
 from templates_app.work import Fault
@@ -100,12 +101,17 @@ class Source:
 
 
 class _Bounded(Extension):
-    """Stops the lexer early, so that a huge template costs no more than a large one."""
+    """Stops the lexer early, so that a huge template costs no more than a large one.
+
+    String literals come unescaped here, so their ``\\ud800`` is seen before anything uses it.
+    """
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         for count, token in enumerate(stream):
             if count > MAX_TOKENS:
                 raise NotAllowed("the template is too long", token.lineno)
+            if token.type == TOKEN_STRING and has_lone_surrogate(token.value):
+                raise NotAllowed("half of a surrogate pair is no character", token.lineno)
             yield token
 
 

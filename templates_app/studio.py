@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from common.errors import Refused, RefusedTogether
+from common.text import has_lone_surrogate
 from templates_app import checks, samples
 from templates_app.compilation import SUPPLIED, compile_template
 from templates_app.language import read
@@ -104,7 +105,7 @@ def read_sample(text: str) -> dict[str, object]:
     """Return the sample data that ``text`` is the JSON of; nothing where it is empty.
 
     Raises:
-        Refused: with the line, for the field ``sample_data``.
+        Refused: with the line where it is known, for the field ``sample_data``.
     """
     if not text.strip():
         return {}
@@ -113,11 +114,15 @@ def read_sample(text: str) -> dict[str, object]:
         raise Refused(detail, attr="sample_data")
     try:
         found = json.loads(text, parse_constant=_refuse_constant)
+        is_text = not has_lone_surrogate(found)
     except json.JSONDecodeError as error:
         detail = f"line {error.lineno}: {error.msg}"
         raise Refused(detail, attr="sample_data") from error
     except (ValueError, RecursionError) as error:
         raise Refused(_("This is no JSON."), attr="sample_data") from error
+    if not is_text:
+        detail = _("Half of a surrogate pair is no character.")
+        raise Refused(detail, attr="sample_data")
     if not isinstance(found, dict):
         detail = _('Sample data is an object: {"name": "value"}.')
         raise Refused(detail, attr="sample_data")
@@ -125,8 +130,9 @@ def read_sample(text: str) -> dict[str, object]:
 
 
 def written(sample: Mapping[str, object]) -> str:
-    """Return sample data as text for people."""
-    return json.dumps(sample, ensure_ascii=False, indent=2) if sample else ""
+    """Return sample data as text for people; half a character, once stored, as its escape."""
+    is_ascii = has_lone_surrogate(sample)
+    return json.dumps(sample, ensure_ascii=is_ascii, indent=2) if sample else ""
 
 
 def sample_of(template: EmailTemplate, version: TemplateVersion | None = None) -> dict[str, object]:

@@ -10,6 +10,8 @@ from typing import IO, Any
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+from common.text import has_lone_surrogate
+
 DEEPEST = 100
 
 
@@ -60,11 +62,3 @@ def is_deeper(data: Any, levels: int) -> bool:
         for one in containers:
             level.extend(one.values() if isinstance(one, dict) else one)
     return True
-
-
-def has_lone_surrogate(data: Any) -> bool:
-    try:
-        json.dumps(data, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False

@@ -133,16 +133,23 @@ def test_a_missing_variable_is_told_at_its_field(editor, tenant, account):
     assert EmailLog.objects.count() == 0
 
 
-def test_what_is_no_json_is_told_at_its_field(editor, tenant, account):
+@pytest.mark.parametrize(
+    ("products", "refusal"),
+    [
+        ("[NaN]", "This is no JSON."),
+        ('[{"name": "\\ud83d"}]', "Half of a surrogate pair is no character."),
+    ],
+)
+def test_what_is_no_json_is_told_at_its_field(editor, tenant, account, products, refusal):
     template = make_template(tenant, html="{% for p in products %}{{ p.name }}{% endfor %}")
 
     response = send(
         editor,
-        {"to_address": "ana@example.com", "account": account.pk, "var_products": "[NaN]"},
+        {"to_address": "ana@example.com", "account": account.pk, "var_products": products},
         query=f"?template={template.pk}",
     )
 
-    assert errors(response, "var_products") == ["This is no JSON."]
+    assert errors(response, "var_products") == [refusal]
 
 
 def test_pressed_twice_the_button_sends_once_but_another_text_is_sent(editor, account):

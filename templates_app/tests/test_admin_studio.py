@@ -154,6 +154,34 @@ def test_sample_data_that_are_no_object_are_refused_at_their_line(editor, templa
     assert error.startswith("line 2: ")
 
 
+@pytest.mark.parametrize("sample", ['{"name": "\\ud83d"}', '{"a": [{"\\ude00": 1}]}'])
+def test_half_a_character_in_sample_data_is_refused_and_the_page_stays_open(
+    editor, template, sample
+):
+    response = editor.post(page(template), entered(sample_data=sample))
+
+    assert form_errors(response)["sample_data"] == ["Half of a surrogate pair is no character."]
+    assert "Half of a surrogate pair" in preview(editor, template, sample_data=sample)
+    template.refresh_from_db()
+    assert template.sample_data == {}
+
+
+def test_a_page_whose_sample_data_hold_half_a_character_already_opens_to_mend_it(editor, template):
+    EmailTemplate.objects.filter(pk=template.pk).update(sample_data={"name": "\ud83d"})
+
+    assert "\\ud83d" in editor.get(page(template)).content.decode()
+
+
+def test_half_a_character_in_a_string_of_the_source_is_an_error_with_its_line(editor, template):
+    source = '<p>\n{{ "\\ud800" }}</p>'
+
+    response = editor.post(page(template), entered(html_content=source))
+
+    refusal = "half of a surrogate pair is no character"
+    assert form_errors(response)["html_content"] == [f"line 2: {refusal}"]
+    assert refusal in preview(editor, template, html_content=source)
+
+
 # Versions
 
 

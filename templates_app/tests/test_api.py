@@ -58,6 +58,12 @@ def test_a_created_template_shows_every_field_of_the_contract(api):
     assert (data["track_opens"], data["default_account"]) == (None, None)
 
 
+def test_half_a_character_in_a_string_of_the_source_is_an_error_of_the_template(api):
+    response = api.post(URL, NEW | {"html_content": r'{{ "\ud800" }}'})
+
+    assert errors(response) == [("template_error", "html_content")]
+
+
 @pytest.mark.parametrize("by", ["id", "slug"])
 def test_it_is_read_by_id_and_by_slug(api, by):
     data = created(api)

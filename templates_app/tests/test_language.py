@@ -96,9 +96,30 @@ def test_an_error_names_its_field_and_line():
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        r'{{ "\ud800" }}',
+        r'{{ "\ud83d\ude00" }}',
+        r'{{ a["\udfff"] }}',
+        r'{{ a|default("\ud800") }}',
+        r'{{ a|date("\ud800") }}',
+        r'{{ "\ud800" if a else "b" }}',
+        r'{% for b in ["\ud800"] %}{% endfor %}',
+        r'{% if a == "\ud800" %}{% endif %}',
+    ],
+)
+def test_half_a_character_is_refused_wherever_a_string_stands(source):
+    with pytest.raises(Refused) as refused:
+        compiled(f"one\n{source}")
+
+    assert str(refused.value) == "line 2: half of a surrogate pair is no character"
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("{{ name }}", "Ana"),
+        ("{{ '😀' }}{{ '\\U0001f600' }}", "😀😀"),
         ("{{- name -}}  !", "Ana!"),
         ("{# nothing #}{{ name|upper }}", "ANA"),
         ("{% if n > 2 and not empty %}yes{% else %}no{% endif %}", "yes"),
