@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -13,8 +14,10 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
+from django.forms.models import model_to_dict
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import TabularInline
@@ -99,13 +102,30 @@ class LongList(ChangeList):
 
 
 class OneTenantForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when it runs
-    """Refuses a row that points into another tenant, or into one where the role is too low."""
+    """Refuses a row that points into another tenant, or into one where the role is too low.
 
+    It also refuses, once, a row that has changed since the page was made. The page carries
+    ``shown_state`` in a hidden field ``AS_SHOWN``; a request without one is not asked.
+    """
+
+    AS_SHOWN = "as_shown"
     model_admin: TenantAdmin
     request: HttpRequest
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.shown_state = self._state() if self.instance.pk else ""
+
+    def stored_values(self) -> dict[str, Any]:
+        """Return the row's columns that this form can change, and nothing that changes by itself.
+
+        It is asked before what was entered is put into the row.
+        """
+        return model_to_dict(self.instance, fields=list(self.base_fields))
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
+        self._refuse_if_changed()
         values = {} if cleaned is None else cleaned
         home = self._home(values)
         if home is None:
@@ -118,6 +138,22 @@ class OneTenantForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic w
             if isinstance(value, Model) and self._is_foreign(value, home):
                 self.add_error(name, _("This belongs to another tenant."))
         return cleaned
+
+    def _state(self) -> str:
+        """Return a digest of the row as it is stored; what is stored can't be read from it."""
+        row = [self.instance._meta.label, self.instance.pk, self.stored_values()]
+        text = json.dumps(row, sort_keys=True, default=str)
+        return salted_hmac("tenants.admin_base.as_shown", text, algorithm="sha256").hexdigest()
+
+    def _refuse_if_changed(self) -> None:
+        """Refuse what was entered over other values; the page then has the state of now."""
+        shown = self.data.get(self.AS_SHOWN)
+        if shown and self.shown_state and not constant_time_compare(shown, self.shown_state):
+            text = _(
+                "Somebody changed this meanwhile. What you entered is kept below; saving again "
+                "overwrites that change."
+            )
+            self.add_error(None, text)
 
     def _home(self, values: dict[str, Any]) -> int | None:
         """The id of the tenant that the row will belong to; None while that is unknown."""
@@ -160,6 +196,7 @@ class TenantAdmin(CarefulAdmin):
     tenant_path: str | None = "tenant"
     change_role: Role | None = Role.EDITOR
     form = OneTenantForm
+    change_form_before_template = "tenants/admin/as_shown.html"
 
     # Who may
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -24,14 +23,10 @@ LINK = "text-primary-600 dark:text-primary-500"
 
 
 class VersionedForm(OneTenantForm):
-    """Asks the same rules as the API; ``seen`` is the version that the form was filled with."""
+    """Asks the same rules as the API; a version made meanwhile is a change meanwhile."""
 
-    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.initial["seen"] = self.instance.version
+    def stored_values(self) -> dict[str, Any]:
+        return {**super().stored_values(), "version": self.instance.version}
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -45,10 +40,6 @@ class VersionedForm(OneTenantForm):
 
     def _check(self) -> None:
         stored = self.instance if self.instance.pk else None
-        if stored and self.cleaned_data["seen"] != stored.version:
-            text = _("Somebody made version %(number)d meanwhile. Copy your text and reload.")
-            self.add_error(None, text % {"number": stored.version})
-            return
         tenant = stored.tenant if stored else self.cleaned_data["tenant"]
         try:
             self.check(tenant=tenant, stored=stored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 from django.test import Client
+from lxml import html
 
 from tenants import background
 from tenants.models import BackgroundJob, Membership, Tenant
@@ -29,3 +30,16 @@ def worked_off(response) -> BackgroundJob:
     background.work_off()
     job.refresh_from_db()
     return job
+
+
+def filled_in(response) -> dict[str, str | list[str]]:
+    """What the form of a change page would send as it is shown; a list where a name repeats."""
+    form = next(
+        one
+        for one in html.fromstring(response.content).forms
+        if (one.get("id") or "").endswith("_form") and one.xpath(".//*[@name='as_shown']")
+    )
+    found: dict[str, list[str]] = {}
+    for name, value in form.form_values():
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}

@@ -142,7 +142,7 @@ class PromptAdmin(VersionedAdmin):
     actions = ["activate"]
     readonly_fields = ["is_in_use", "version", "created_by", "created_at", "trial", "activation"]
     fieldsets = [
-        (None, {"fields": ["tenant", "name", "seen", "system_prompt"]}),
+        (None, {"fields": ["tenant", "name", "system_prompt"]}),
         (_("Criteria"), {"fields": ["respond_to", "ignore"]}),
     ]
     state = (

@@ -22,6 +22,11 @@ from tenants.roles import LEAST_ROLE, Verb
 class SettingsForm(OneTenantForm):
     """What goes into prompts and drafts is one line each, and an address is one."""
 
+    def stored_values(self) -> dict[str, Any]:
+        """Return the columns with the rules, which are changed on the same page."""
+        rules = self.instance.rules.order_by("pk").values_list("pk", "email_type", "min_confidence")
+        return {**super().stored_values(), "rules": list(rules)}
+
     def clean_company_name(self) -> str:
         return one_line(self.cleaned_data["company_name"])
 

@@ -17,7 +17,7 @@ from ai_triage.prompting import Changes
 from ai_triage.tests.rows import reviewed, triaged
 from tenants.models import Role
 from tests.factories import make_account, make_domain
-from tests.staff import staff
+from tests.staff import filled_in, staff
 
 LIST = "/admin/ai_triage/prompt/"
 TRIALS = "/admin/ai_triage/experiment/"
@@ -49,7 +49,6 @@ def entered(**changes: object) -> dict[str, object]:
     """What a person's browser sends."""
     return {
         "name": "curt",
-        "seen": 1,
         "system_prompt": "Be curt.\r\nSign.",
         "respond_to": "questions",
         "ignore": "spam",
@@ -131,11 +130,12 @@ def test_what_the_api_refuses_shows_at_its_field(editor, tenant, prompt, changes
 
 
 def test_a_form_that_was_filled_before_somebody_elses_change_is_refused(editor, prompt):
+    form = filled_in(editor.get(page(prompt)))
     prompting.change(prompt, Changes(system_prompt="Theirs"), author="ana")
 
-    response = editor.post(page(prompt), entered(system_prompt="Mine"))
+    response = editor.post(page(prompt), form | {"system_prompt": "Mine"})
 
-    assert "version 2" in form_errors(response)["__all__"][0]
+    assert "changed this meanwhile" in form_errors(response)["__all__"][0]
     assert Prompt.objects.get(pk=prompt.pk).in_use.system_prompt == "Theirs"
 
 

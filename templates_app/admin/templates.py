@@ -80,11 +80,7 @@ class TemplateForm(VersionedForm):
 
     def given(self) -> dict[str, Any]:
         """Return what was entered, in the contract's names."""
-        return {
-            name: value
-            for name, value in self.cleaned_data.items()
-            if name not in ("tenant", "seen")
-        }
+        return {name: value for name, value in self.cleaned_data.items() if name != "tenant"}
 
     def check(self, *, tenant: Tenant, stored: EmailTemplate | None) -> None:
         services.check(tenant=tenant, fields=self.given(), template=stored)
@@ -123,7 +119,7 @@ class TemplateAdmin(StudioPages):
     written = ["subject", "source_format", "html_content", "text_content", "sample_data"]
     fieldsets = [
         (None, {"fields": ["tenant", ("name", "slug"), ("template_type", "default_account")]}),
-        (_("Content"), {"classes": ["studio-fields"], "fields": ["seen", *written]}),
+        (_("Content"), {"classes": ["studio-fields"], "fields": written}),
         (_("Sending"), {"fields": ["is_active", ("track_opens", "track_clicks")]}),
     ]
     seen_fieldsets = [(_("State"), {"fields": [("version", "usage_count")]})]

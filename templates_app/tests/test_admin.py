@@ -13,7 +13,7 @@ from templates_app import services
 from templates_app.models import EmailTemplate
 from tenants.models import Role
 from tests.factories import make_account, make_domain, make_template
-from tests.staff import staff
+from tests.staff import filled_in, staff
 
 LIST = "/admin/templates_app/emailtemplate/"
 ADD = f"{LIST}add/"
@@ -36,7 +36,6 @@ def entered(**changes: object) -> dict[str, object]:
         "slug": "order",
         "template_type": "",
         "default_account": "",
-        "seen": 1,
         "subject": "Order {{ number }}",
         "source_format": "html",
         "html_content": "<p>Hello {{ name }}</p>",
@@ -109,11 +108,12 @@ def test_a_taken_slug_shows_at_its_field(editor, tenant, template):
 
 
 def test_a_form_that_was_filled_before_somebody_elses_change_is_refused(editor, template):
+    form = filled_in(editor.get(page(template)))
     services.update_template(template, author=ANA, changes={"subject": "Theirs"})
 
-    response = editor.post(page(template), entered(subject="Mine"))
+    response = editor.post(page(template), form | {"subject": "Mine"})
 
-    assert "version 2" in form_errors(response)["__all__"][0]
+    assert "changed this meanwhile" in form_errors(response)["__all__"][0]
     template.refresh_from_db()
     assert template.subject == "Theirs"
 
