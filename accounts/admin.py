@@ -14,6 +14,8 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget
@@ -37,6 +39,7 @@ PER = {
 }
 
 
+AGAIN = _("Enter the password again.")
 WORDS = {"passed": _("passed"), "failed": _("failed"), "open": _("not reached")}
 
 
@@ -65,24 +68,81 @@ def shown_try(last: LastTry, *, account: EmailAccount) -> dict[str, Any]:
     }
 
 
+class PasswordInput(UnfoldAdminPasswordWidget):  # type: ignore[misc]  # unfold has no types
+    """Never gives a password back; a form that comes back says beside it that one was typed."""
+
+    was_typed = False
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"autocomplete": "new-password"}, render_value=False)
+
+    def render(self, name: str, *args: Any, **kwargs: Any) -> SafeString:
+        shown: SafeString = super().render(name, *args, **kwargs)
+        if not self.was_typed:
+            return shown
+        return format_html('{}<input type="hidden" name="{}" value="on">', shown, typed(name))
+
+
+def typed(name: str) -> str:
+    """Return the name of the field that tells of a password typed before."""
+    return f"{name}_typed"
+
+
 def password_field(label: Any) -> forms.CharField:
     return forms.CharField(
         label=label,
         required=False,
         strip=False,
         max_length=rules.SECRET_LENGTH,
-        help_text=_("Empty: the stored one stays. It is never shown."),
-        widget=UnfoldAdminPasswordWidget(
-            attrs={"autocomplete": "new-password"}, render_value=False
-        ),
+        widget=PasswordInput(),
     )
 
 
+def password_hint(account: EmailAccount, name: str) -> Any:
+    """Return what an empty field means; of a new account it is nothing special."""
+    if account._state.adding:
+        return ""
+    if getattr(account, f"{name}_encrypted"):
+        return _("A password is stored; empty: it stays.")
+    return _("No password is stored.")
+
+
 class AccountForm(OneTenantForm):
-    """Asks the same rules as the API."""
+    """Asks the same rules as the API, and for a password again that a wrong form has lost."""
 
     smtp_password = password_field(_("SMTP password"))
     imap_password = password_field(_("IMAP password"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self._secrets():
+            self.fields[name].help_text = password_hint(self.instance, name)
+            given = self.data.get(name) or self.data.get(typed(name))
+            self.fields[name].widget.was_typed = bool(given)
+
+    def _secrets(self) -> list[str]:
+        return [name for name in rules.SECRETS if name in self.fields]
+
+    def full_clean(self) -> None:
+        """Look at the passwords last: any error of the form loses those that were typed."""
+        super().full_clean()
+        if not self.is_bound:
+            return
+        for name in filter(self._lacks, self._secrets()):
+            self.add_error(name, AGAIN)
+        if self.errors:
+            self._ask_again()
+
+    def _lacks(self, name: str) -> bool:
+        """Tell whether a new account would be stored without the password that was meant."""
+        user = self.data.get(name.replace("password", "username"))
+        was_typed = self.data.get(typed(name)) and not self.data.get(name)
+        return bool(self.instance.pk is None and user and was_typed)
+
+    def _ask_again(self) -> None:
+        for name in self._secrets():
+            if self.data.get(name) and name not in self.errors:
+                self.add_error(name, AGAIN)
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()

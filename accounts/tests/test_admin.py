@@ -164,6 +164,61 @@ def test_a_wrong_form_does_not_send_the_password_back(admin, account):
     assert "canary-9" not in response.content.decode()
 
 
+def returned_fields(response) -> dict[str, str]:
+    """The hidden fields that the browser sends along with a form that came back."""
+    return dict(
+        re.findall(
+            r'<input type="hidden" name="(\w+_typed)" value="(\w+)">', response.content.decode()
+        )
+    )
+
+
+def test_a_password_that_a_wrong_form_lost_is_asked_for_again(admin, domain):
+    form = entered(domain=domain.pk, email_address="orders@elsewhere.test", imap_username="orders")
+
+    first = admin.post(ADD, {**form, "smtp_password": PASSWORD, "imap_password": "canary-imap"})
+    form |= {"email_address": "orders@shop.test", **returned_fields(first)}
+    without = admin.post(ADD, form)
+    form |= returned_fields(without)
+    half = admin.post(ADD, {**form, "smtp_password": PASSWORD})
+
+    again = "Enter the password again."
+    assert [page.content.decode().count(again) for page in (first, without, half)] == [2, 2, 2]
+    assert not EmailAccount.objects.exists()
+    whole = admin.post(ADD, {**form, "smtp_password": PASSWORD, "imap_password": "canary-imap"})
+    assert whole.status_code == 302, whole.context["errors"]
+    assert EmailAccount.objects.get().smtp_password == PASSWORD
+
+
+def test_an_account_whose_server_asks_for_no_user_needs_no_password_again(admin, domain):
+    form = entered(domain=domain.pk, email_address="orders@elsewhere.test")
+    first = admin.post(ADD, {**form, "smtp_password": PASSWORD})
+
+    form |= {"email_address": "orders@shop.test", "smtp_username": "", **returned_fields(first)}
+    saved = admin.post(ADD, form)
+
+    assert saved.status_code == 302, saved.context["errors"]
+
+
+def test_the_page_says_whether_a_password_is_stored(admin, account):
+    services.update_account(account, changes={"imap_password": None})
+
+    page = admin.get(change_page(account)).content.decode()
+    new = admin.get(ADD).content.decode()
+
+    assert page.count("A password is stored; empty: it stays.") == 1
+    assert page.count("No password is stored.") == 1
+    assert "stored" not in new
+
+
+def test_a_new_password_that_a_wrong_form_lost_is_asked_for_again(admin, account):
+    wrong = admin.post(change_page(account), entered(smtp_password="another", smtp_port=0))
+
+    assert "Enter the password again." in wrong.content.decode()
+    account.refresh_from_db()
+    assert account.smtp_password == PASSWORD
+
+
 def test_a_new_password_switches_the_account_off_and_says_so(admin, account):
     EmailAccount.objects.update(is_active=True)
 
