@@ -63,6 +63,9 @@ class UserAdmin(BaseUserAdmin, CarefulAdmin):  # type: ignore[type-arg]
         (None, {"fields": ["username", "password", "first_name", "last_name", "email"]}),
         (None, {"fields": ["is_active", "is_staff", "is_superuser", "last_login", "date_joined"]}),
     ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "email", "usable_password", "password1", "password2"]}),
+    ]
     filter_horizontal = []
     actions = ["remove_second_factor"]
 

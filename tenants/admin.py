@@ -122,6 +122,11 @@ class MembershipAdmin(TenantAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not self._is_own(request, obj)
 
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        """Store it, and let the member sign in here."""
+        super().save_model(request, obj, form, change)
+        invitations.let_in(obj.user)
+
     @staticmethod
     def _is_own(request: HttpRequest, obj: Any) -> bool:
         if request.user.is_superuser or not isinstance(obj, Membership):

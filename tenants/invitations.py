@@ -74,6 +74,13 @@ def user_invited(invitation: Invitation) -> User | None:
     return User.objects.filter(email__iexact=invitation.email).order_by("pk").first()
 
 
+def let_in(user: User) -> None:
+    """Let a member sign in to the admin."""
+    if not user.is_staff:
+        user.is_staff = True
+        user.save(update_fields=["is_staff"])
+
+
 @transaction.atomic
 def join(invitation: Invitation, *, user: User, at: datetime) -> Membership:
     """Make the user a member; the link is used up then.
@@ -83,9 +90,7 @@ def join(invitation: Invitation, *, user: User, at: datetime) -> Membership:
     """
     if not Invitation.objects.open(at=at).filter(pk=invitation.pk).update(accepted_at=at):
         raise Conflict("The invitation is not open any more.")
-    if not user.is_staff:
-        user.is_staff = True
-        user.save(update_fields=["is_staff"])
+    let_in(user)
     try:
         with transaction.atomic():
             return Membership.objects.create(

@@ -13,6 +13,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
@@ -28,6 +29,7 @@ TENANTS, MEMBERS, KEYS = (
     "/admin/tenants/membership/",
     "/admin/tenants/apikey/",
 )
+USERS = "/admin/auth/user/"
 
 
 @pytest.fixture
@@ -251,6 +253,23 @@ def test_an_owner_adds_raises_and_removes_members(tenant):
     assert row.role == Role.EDITOR
     client.post(f"{MEMBERS}{row.pk}/delete/", {"post": "yes"})
     assert not Membership.objects.filter(user=new).exists()
+
+
+def test_a_user_made_in_the_admin_and_made_a_member_signs_in_and_has_an_address(
+    client, tenant, root
+):
+    password = "correct-horse-battery"
+    form = {"username": "ana", "email": "ana@shop.test", "usable_password": "true"}
+    made = client.post(f"{USERS}add/", form | {"password1": password, "password2": password})
+    assert made.status_code == 302, made.context["errors"]
+
+    client.post(f"{MEMBERS}add/", {"tenant": tenant.pk, "username": "ana", "role": "viewer"})
+
+    browser = Client()
+    assert browser.login(username="ana", password=password)
+    assert browser.get("/admin/logs/emaillog/").status_code == 200
+    assert 'name="email"' in client.get(f"{USERS}add/").content.decode()
+    assert "ana@shop.test" in client.get(USERS).content.decode()
 
 
 def test_an_owner_can_neither_lower_nor_remove_himself(tenant):
