@@ -93,9 +93,19 @@ class MembershipForm(OneTenantForm):
         return cleaned
 
 
+class RoleForm(OneTenantForm):
+    """Leaves no tenant without an owner."""
+
+    def clean_role(self) -> str:
+        role: str = self.cleaned_data["role"]
+        if role != Role.OWNER and services.ownerless_without([self.instance]):
+            raise forms.ValidationError(_("This is the tenant's last owner; name another first."))
+        return role
+
+
 @admin.register(Membership)
 class MembershipAdmin(TenantAdmin):
-    """Owners say who belongs to their tenant; nobody changes his own place."""
+    """Owners say who belongs to their tenant; nobody changes his own place, and an owner stays."""
 
     change_role = Role.OWNER
     list_display = ["user", "tenant", "role", "created_at"]
@@ -112,8 +122,7 @@ class MembershipAdmin(TenantAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Any]]:
-        if obj is None:
-            kwargs["form"] = MembershipForm
+        kwargs["form"] = MembershipForm if obj is None else RoleForm
         return super().get_form(request, obj, change, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -121,6 +130,13 @@ class MembershipAdmin(TenantAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not self._is_own(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Refuse to delete any of them where a tenant would be left without an owner."""
+        if tenants := services.ownerless_without(objs):
+            text = _("%(tenant)s would be left without an owner; name another first.")
+            return [], {}, set(), [text % {"tenant": one} for one in tenants]
+        return super().get_deleted_objects(objs, request)
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         """Store it, and let the member sign in here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,17 @@ def create_tenant(slug: str, *, name: str) -> Tenant:
     tenant = Tenant.objects.create(slug=slug, name=name.strip())
     tenant_created.send(Tenant, tenant=tenant)
     return tenant
+
+
+def ownerless_without(members: Iterable[Membership]) -> list[Tenant]:
+    """Return the tenants whose last owners are among these members, by name."""
+    going = [one for one in members if one.role == Role.OWNER]
+    tenants = {one.tenant for one in going}
+    staying = Membership.objects.filter(tenant__in=tenants, role=Role.OWNER).exclude(
+        pk__in=[one.pk for one in going]
+    )
+    kept = set(staying.values_list("tenant_id", flat=True))
+    return sorted((one for one in tenants if one.pk not in kept), key=str)
 
 
 def owners_addresses(tenant: Tenant) -> list[str]:

@@ -285,6 +285,46 @@ def test_an_owner_can_neither_lower_nor_remove_himself(tenant):
     assert own.role == Role.OWNER
 
 
+def test_a_tenants_last_owner_keeps_the_role_even_from_a_superuser(client, tenant, root):
+    member = Membership.objects.create(tenant=tenant, user=root, role=Role.OWNER)
+
+    page = client.post(f"{MEMBERS}{member.pk}/change/", {"role": "viewer"}).content.decode()
+
+    assert "last owner; name another first." in unescape(page)
+    member.refresh_from_db()
+    assert member.role == Role.OWNER
+
+
+def test_a_tenants_last_owner_is_not_removed_alone_nor_with_others(client, tenant, root):
+    member = Membership.objects.create(tenant=tenant, user=root, role=Role.OWNER)
+    other = Membership.objects.create(tenant=tenant, user=User.objects.create_user("ana"))
+    chosen = {"action": "delete_selected", "_selected_action": [member.pk, other.pk]}
+
+    alone = client.post(f"{MEMBERS}{member.pk}/delete/", {"post": "yes"}).content.decode()
+    together = client.post(MEMBERS, chosen | {"post": "yes"}).content.decode()
+
+    for page in (alone, together):
+        assert "Shop would be left without an owner; name another first." in page
+    assert Membership.objects.filter(tenant=tenant).count() == 2
+
+
+def test_an_owner_who_is_not_the_last_is_lowered_and_removed(client, tenant, root):
+    members = [
+        Membership.objects.create(
+            tenant=tenant, user=User.objects.create_user(name), role=Role.OWNER
+        )
+        for name in ("ana", "rui", "eva")
+    ]
+
+    client.post(f"{MEMBERS}{members[0].pk}/change/", {"role": "viewer"})
+    client.post(f"{MEMBERS}{members[1].pk}/delete/", {"post": "yes"})
+
+    assert list(tenant.memberships.order_by("pk").values_list("user__username", "role")) == [
+        ("ana", "viewer"),
+        ("eva", "owner"),
+    ]
+
+
 def test_an_owner_adds_nobody_to_another_tenant(tenant, other_tenant):
     client = staff(tenant, Role.OWNER)
     user = User.objects.get()
