@@ -204,7 +204,7 @@ class AccountAdmin(TenantAdmin):
 
     class Media:
         css: ClassVar = {"all": ["accounts/account.css"]}
-        js = ("accounts/presets.js",)
+        js = ("accounts/presets.js", "accounts/unsaved.js")
 
     fieldsets = [
         (None, {"fields": ["domain", "email_address", "display_name"]}),

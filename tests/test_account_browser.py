@@ -1,0 +1,54 @@
+"""An account's page in a browser: its buttons mind what is not saved."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import DESK, log_in
+from tests.installation import Installation
+from tests.servers.smtp_sink import SmtpSink
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    found = Installation(tmp_path_factory.mktemp("account"))
+    found.set_up()
+    with found.running():
+        yield found
+
+
+@pytest.fixture
+def page(browser, shop):
+    context = browser.new_context(viewport=DESK, locale="en-GB")
+    page = context.new_page()
+    log_in(page, shop.url)
+    yield page
+    context.close()
+
+
+def value(page: Page, name: str) -> str:
+    return page.locator(f"[name={name}]").input_value()
+
+
+def test_the_connections_buttons_ask_first_while_changes_are_not_saved(shop, page):
+    with SmtpSink() as sink:
+        shop.account("news@shop.test", port=sink.port)
+    page.goto(f"{shop.url}/admin/accounts/emailaccount/")
+    page.get_by_role("link", name="news@shop.test").click()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+    page.fill("[name=display_name]", "News")
+    for name in ("Test the connection", "Deactivate", "Pause"):
+        page.get_by_role("button", name=name, exact=True).click()
+
+    assert len(asked) == 3
+    assert all("not saved" in text for text in asked)
+    assert value(page, "display_name") == "News"
+    page.fill("[name=display_name]", "")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_text("news@shop.test is paused.")).to_be_visible()
+    assert len(asked) == 3
