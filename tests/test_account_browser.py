@@ -1,4 +1,4 @@
-"""An account's page in a browser: its buttons mind what is not saved."""
+"""An account's page in a browser: providers fill it in, its buttons mind what is not saved."""
 
 from __future__ import annotations
 
@@ -29,8 +29,42 @@ def page(browser, shop):
     context.close()
 
 
+def new_account(page: Page, shop: Installation) -> Page:
+    page.goto(f"{shop.url}/admin/accounts/emailaccount/add/")
+    return page
+
+
 def value(page: Page, name: str) -> str:
     return page.locator(f"[name={name}]").input_value()
+
+
+def test_a_providers_servers_follow_the_address_where_nobody_touched_them(shop, page):
+    new_account(page, shop)
+
+    page.select_option("#preset", label="cPanel")
+    page.fill("[name=imap_server]", "imap.elsewhere.test")
+    page.fill("[name=email_address]", "orders@shop.test")
+
+    assert value(page, "smtp_server") == "mail.shop.test"
+    assert value(page, "smtp_username") == "orders@shop.test"
+    assert value(page, "imap_server") == "imap.elsewhere.test"
+
+
+def test_ones_own_server_takes_the_providers_values_and_hint_away(shop, page):
+    new_account(page, shop)
+    port = value(page, "smtp_port")
+    page.fill("[name=smtp_server]", "mine.shop.test")
+
+    page.select_option("#preset", label="cPanel")
+    page.select_option("#preset", label="Microsoft 365")
+    assert value(page, "smtp_server") == "smtp.office365.com"
+    page.select_option("#preset", label="your own server")
+
+    assert value(page, "smtp_server") == "mine.shop.test"
+    assert (value(page, "smtp_port"), value(page, "imap_server")) == (port, "")
+    assert page.locator("[name=use_tls]").is_checked()
+    assert not page.locator("[name=use_ssl]").is_checked()
+    expect(page.locator("#preset-hint")).to_have_text("")
 
 
 def test_the_connections_buttons_ask_first_while_changes_are_not_saved(shop, page):
