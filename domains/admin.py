@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.functional import Promise
@@ -118,7 +119,7 @@ class DKIMKeyInline(ReadOnlyInline):
     """The keys' public side; the private one is not even read."""
 
     model = DKIMKey
-    fields = ["selector", "algorithm", "record", "is_verified", "created_at", "retired_at"]
+    fields = ["selector", "algorithm", "record", "verified", "created_at", "retired"]
     readonly_fields = fields
     show_change_link = False
 
@@ -134,6 +135,20 @@ class DKIMKeyInline(ReadOnlyInline):
             str(key),
             key.public_record,
         )
+
+    @admin.display(description=_("verified"))
+    def verified(self, key: DKIMKey) -> SafeString:
+        return states_of(key, "verified")
+
+    @admin.display(description=_("retired at"))
+    def retired(self, key: DKIMKey) -> SafeString:
+        return states_of(key, "retired")
+
+
+def states_of(key: DKIMKey, *states: str, in_place: bool = False) -> SafeString:
+    """Return these states of a key, by an id each; ``in_place`` swaps those that a page shows."""
+    shown = {"key": key, "states": states, "in_place": in_place}
+    return render_to_string("admin/domains/domain/key_states.html", shown)
 
 
 @admin.register(Domain)
@@ -170,12 +185,12 @@ class DomainAdmin(TenantAdmin):
     def get_fields(self, request: HttpRequest, obj: Domain | None = None) -> list[str]:
         if obj is None:
             return ["tenant", "name", "description"]
-        seen = ["dns_checked_at", "created_at", "updated_at"]
+        seen = ["created_at", "updated_at"]  # the card of records says when it was checked
         return ["tenant", "shown_name", "description", "is_active", "tracking_host", *seen]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
-        return [*fields, "shown_name", "dns_checked_at", "created_at", "updated_at"]
+        return [*fields, "shown_name", "created_at", "updated_at"]
 
     def get_inlines(self, request: HttpRequest, obj: Domain | None) -> list[Any]:
         return [] if obj is None else [DKIMKeyInline]
@@ -237,10 +252,17 @@ class DomainAdmin(TenantAdmin):
         except Conflict:
             return self._gone(request)
         if "HX-Request" in request.headers:
-            card = {**self._records(request, checked), "told": _("Checked just now.")}
-            return render(request, "admin/domains/domain/records_card.html", card)
+            return self._in_place(request, checked)
         self.message_user(request, _("Checked just now."), messages.SUCCESS)
         return redirect("admin:domains_domain_change", pk)
+
+    def _in_place(self, request: HttpRequest, checked: Domain) -> HttpResponse:
+        """Answer with the card, and with what the check made of the keys below it."""
+        card = {**self._records(request, checked), "told": _("Checked just now.")}
+        answer = render(request, "admin/domains/domain/records_card.html", card)
+        for key in checked.dkim_keys.defer("private_key_encrypted"):
+            answer.write(states_of(key, "verified", "retired", in_place=True))
+        return answer
 
     @method_decorator(require_POST)
     def new_keys_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -172,6 +172,26 @@ def test_a_check_in_place_answers_with_the_records_alone(admin, domain, dns_serv
     assert "csrfmiddlewaretoken" in shown
 
 
+def key_states(page: str) -> dict[str, str]:
+    """What a page or an answer in place says of each key, by the id of its place there."""
+    found = re.findall(r'<div id="(key-\w+-\d+)"[^>]*>(.*?)</div>', page, re.S)
+    return {place: " ".join(re.sub("<[^>]*>", "", text).split()) for place, text in found}
+
+
+def test_a_check_in_place_tells_the_keys_below_what_it_found(admin, domain, dns_server):
+    before = key_states(page(admin, one(domain)))
+    publish_all(dns_server, domain)
+
+    with override_settings(DNS_RESOLVERS=[dns_server.address]):
+        answer = admin.post(f"{LIST}{domain.pk}/check", headers={"HX-Request": "true"})
+
+    swapped = answer.content.decode()
+    after = key_states(swapped)
+    assert swapped.count('hx-swap-oob="true"') == len(after) == 4
+    assert before != after == key_states(page(admin, one(domain)))
+    assert "DNS checked at" not in page(admin, one(domain))
+
+
 def new_keys(client, domain, dns_server):
     with override_settings(DNS_RESOLVERS=[dns_server.address]):
         return client.post(f"{LIST}{domain.pk}/new-keys", follow=True)
