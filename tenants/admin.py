@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
@@ -177,14 +177,16 @@ class InvitationAdmin(TenantAdmin):
 
     @display(  # type: ignore[untyped-decorator]  # unfold has no types
         description=_("state"),
-        label={"open": "info", "accepted": "success", "expired": "warning"},
+        label={"open": "info", "unmailed": "warning", "accepted": "success", "expired": "warning"},
     )
     def state(self, invitation: Invitation) -> tuple[str, Any]:
         if invitation.accepted_at:
-            return "accepted", _("accepted")
+            return "accepted", pgettext_lazy("state of an invitation", "accepted")
         if invitation.expires_at <= timezone.now():
-            return "expired", _("expired")
-        return "open", _("open")
+            return "expired", pgettext_lazy("state of an invitation", "expired")
+        if invitation.mailed_at is None:
+            return "unmailed", pgettext_lazy("state of an invitation", "not mailed yet")
+        return "open", pgettext_lazy("state of an invitation", "open")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -31,6 +31,12 @@ def link_in_mail(**at) -> str:
     return re.search(r"http://localhost:\d+(/admin/join/\S+)", mail.outbox[-1].body)[1]
 
 
+def states(client) -> list[str]:
+    """What the list says of each invitation."""
+    shown = re.findall(r"field-state[^>]*>(.*?)</td>", client.get(LIST).content.decode(), re.S)
+    return [" ".join(re.sub("<[^>]*>", "", text).split()) for text in shown]
+
+
 def roles(tenant) -> dict[str, str]:
     return dict(tenant.memberships.values_list("user__username", "role"))
 
@@ -177,6 +183,16 @@ def test_an_invitation_that_could_not_be_mailed_goes_later(tenant, settings):
     assert invitations.mail_waiting(at=timezone.now()) == 1
     assert invitations.mail_waiting(at=timezone.now()) == 0
     assert len(mail.outbox) == 1
+
+
+def test_the_list_tells_an_invitation_that_was_not_mailed_from_an_open_one(tenant):
+    client = staff(tenant, Role.OWNER)
+    invite(client, tenant)
+    waiting = states(client)
+
+    invitations.mail_waiting(at=timezone.now())
+
+    assert (waiting, states(client)) == (["not mailed yet"], ["open"])
 
 
 def test_an_existing_member_keeps_the_role(tenant):
