@@ -122,7 +122,9 @@ class EmailAccount(models.Model):
         verbose_name_plural = _("accounts")
         constraints = [
             models.CheckConstraint(
-                condition=~Q(use_tls=True, use_ssl=True), name="account_one_kind_of_tls"
+                condition=~Q(use_tls=True, use_ssl=True),
+                name="account_one_kind_of_tls",
+                violation_error_message=_("STARTTLS and implicit TLS exclude each other."),
             )
         ]
 

@@ -126,6 +126,15 @@ def test_the_form_refuses_what_the_api_refuses(admin, domain, wrong, named):
     assert not EmailAccount.objects.exists()
 
 
+def test_both_kinds_of_tls_are_refused_in_words_beside_another_error(admin, domain):
+    form = entered(domain=domain.pk, email_address="orders@shop.test", smtp_port="", use_ssl="on")
+
+    page = admin.post(ADD, form).content.decode()
+
+    assert "STARTTLS and implicit TLS exclude each other." in page
+    assert "account_one_kind_of_tls" not in page
+
+
 def test_a_taken_address_is_refused_in_any_spelling(admin, account):
     form = entered(domain=account.domain.pk, email_address="ORDERS@shop.test")
 
