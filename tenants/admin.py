@@ -22,6 +22,8 @@ from django.utils.translation import ngettext, pgettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
+from common.errors import Refused
+from common.text import check_text
 from tenants import admin_jobs, invitations, services
 from tenants.admin_base import OneTenantForm, TenantAdmin, person, user_of
 from tenants.models import APIKey, Invitation, Membership, Mode, Role, Tenant
@@ -31,12 +33,24 @@ __all__ = ["admin_jobs"]
 SEND = "emails:send"
 
 
+class NamedForm(OneTenantForm):
+    """Takes a name of one line."""
+
+    def clean_name(self) -> str:
+        try:
+            return check_text(self.cleaned_data["name"], "name")
+        except Refused as refusal:
+            text = _("This is one line without control characters.")
+            raise forms.ValidationError(text) from refusal
+
+
 @admin.register(Tenant)
 class TenantModelAdmin(TenantAdmin):
     """Superusers create tenants, owners set them up; a tenant is deactivated, never deleted."""
 
     tenant_path = "pk"
     change_role = Role.OWNER
+    form = NamedForm
     list_display = ["name", "slug", "language", "timezone", "is_active", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
@@ -224,7 +238,7 @@ class InvitationAdmin(TenantAdmin):
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
 
-class KeyForm(OneTenantForm):
+class KeyForm(NamedForm):
     """What a new key may do."""
 
     scopes = forms.MultipleChoiceField(

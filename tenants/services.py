@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from common.errors import Conflict, Refused
+from common.text import check_text
 from tenants import background
 from tenants.models import APIKey, BackgroundJob, JobStatus, Membership, Mode, Role, Tenant
 from tenants.rates import parse_rate
@@ -34,6 +35,7 @@ def create_tenant(slug: str, *, name: str) -> Tenant:
         raise Refused("A slug has letters, digits, - and _ only.", attr="slug") from error
     if not name.strip() or len(name) > 200 or len(slug) > 50:
         raise Refused("A name has 1 to 200 characters, a slug 1 to 50.", attr="name")
+    check_text(name.strip(), "name")
     if Tenant.objects.filter(slug=slug).exists():
         raise Conflict(f"There is a tenant {slug} already.")
     tenant = Tenant.objects.create(slug=slug, name=name.strip())
@@ -76,6 +78,7 @@ def issue_key(
     """
     if not name.strip() or len(name) > 100:
         raise Refused("A name has 1 to 100 characters.", attr="name")
+    check_text(name.strip(), "name")
     if mode not in Mode.values:
         raise Refused("The mode is live or test.", attr="mode")
     if unknown := sorted(set(scopes) - {*SCOPES, ALL_SCOPES}):

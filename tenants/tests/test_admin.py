@@ -17,6 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from common.errors import Refused
 from tenants import services
 from tenants.models import APIKey, Membership, Role, Tenant
 from tenants.scopes import SCOPES
@@ -136,6 +137,25 @@ def test_a_key_that_makes_no_sense_is_not_made(client, tenant, root, bad):
     assert answer.status_code == 200
     assert "sk_" not in answer.content.decode()
     assert not APIKey.objects.exists()
+
+
+@pytest.mark.parametrize("path", [f"{TENANTS}add/", f"{KEYS}add/"])
+def test_a_name_of_two_lines_is_refused_in_words(client, tenant, root, path):
+    form = tenant_form(slug="new", is_active="on") | key_form(tenant)
+
+    page = client.post(path, form | {"name": "Two\nlines"}).content.decode()
+
+    assert "This is one line without control characters." in page
+    assert not Tenant.objects.filter(slug="new").exists()
+    assert not APIKey.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["Two\nlines", "Two\u2028lines"])
+def test_a_command_takes_no_name_of_two_lines_either(tenant, name):
+    with pytest.raises(Refused, match="control character"):
+        services.create_tenant("new", name=name)
+    with pytest.raises(Refused, match="control character"):
+        services.issue_key(tenant=tenant, name=name, mode="live")
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
