@@ -126,8 +126,16 @@ def hurry(endpoint: WebhookEndpoint, *, at: datetime) -> bool:
     return len(ids) == HURRIED_AT_ONCE
 
 
+def before_what_waits(endpoint_id: int, *, at: datetime) -> datetime:
+    """Return a time before that of all that is due for the endpoint; ``at`` where nothing is."""
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint_id).due(at=at)
+    times = rows.order_by("next_attempt_at").values_list("next_attempt_at", flat=True)
+    oldest = times.first()
+    return oldest - timedelta(microseconds=1) if oldest else at
+
+
 def begin_anew(deliveries: models.QuerySet[WebhookDelivery], *, at: datetime) -> int:
-    """Make deliveries due now, with three days to arrive; return how many there were."""
+    """Make deliveries due since ``at``, with three days to arrive; return how many there were."""
     return deliveries.update(
         status=DeliveryStatus.PENDING, next_attempt_at=at, tries=0, tried_since=None
     )

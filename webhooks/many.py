@@ -34,6 +34,11 @@ def _deliveries(job: BackgroundJob) -> QuerySet[WebhookDelivery]:
     return rows
 
 
+def redeliver(delivery: WebhookDelivery) -> None:
+    """Send it again after what waits: one before the other, the last would come first."""
+    services.redeliver(delivery, is_first=False)
+
+
 def test(endpoint: WebhookEndpoint) -> None:  # a verb, no test
     answer = services.send_test(endpoint)
     if not answer.is_ok:
@@ -49,7 +54,7 @@ register(
     ForEach(
         label=_("Sending to webhooks again"),
         rows=_deliveries,
-        verb=services.redeliver,
+        verb=redeliver,
         done=_("On their way"),
         words={"inactive": _("Its webhook is off."), "gone": _("It was deleted meanwhile.")},
         named=lambda delivery, _error: str(delivery.public_id),

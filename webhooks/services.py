@@ -265,8 +265,10 @@ def send_test(endpoint: WebhookEndpoint) -> Answer:
 
 
 @transaction.atomic
-def redeliver(delivery: WebhookDelivery) -> WebhookDelivery:
+def redeliver(delivery: WebhookDelivery, *, is_first: bool = True) -> WebhookDelivery:
     """Send it again now under the same id, whatever became of it, with three more days to arrive.
+
+    It is tried before all that waits for the endpoint, or with ``is_first`` False after that.
 
     Raises:
         Conflict: the endpoint is off (``inactive``), or the delivery was deleted (``gone``).
@@ -275,8 +277,10 @@ def redeliver(delivery: WebhookDelivery) -> WebhookDelivery:
     active = WebhookEndpoint.objects.filter(pk=delivery.endpoint_id, is_active=True)
     if not active.update(held_until=None):
         raise Conflict("The webhook is off; switch it on first.", code="inactive")
-    own = WebhookDelivery.objects.filter(pk=delivery.pk)
-    if not claims.begin_anew(own, at=DatabaseClock().now()):
+    own, at = WebhookDelivery.objects.filter(pk=delivery.pk), DatabaseClock().now()
+    if is_first:
+        at = claims.before_what_waits(delivery.endpoint_id, at=at)
+    if not claims.begin_anew(own, at=at):
         raise Conflict("The delivery was deleted meanwhile.", code="gone")
     doorbell.ring_on_commit()
     delivery.refresh_from_db()

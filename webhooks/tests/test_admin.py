@@ -17,9 +17,11 @@ from logs.tests.builders import an_email
 from tenants import background
 from tenants.models import BackgroundJob, Role
 from tests.servers.receiver import ERROR, Receiver
+from tests.servers.waiting import LOOPBACK, free_ports
 from tests.staff import staff, worked_off
+from webhooks import serving
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-from webhooks.tests.telling import drain, endpoint_at, of, tell
+from webhooks.tests.telling import DAY, drain, endpoint_at, of, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ENDPOINTS = "/admin/webhooks/webhookendpoint/"
@@ -309,6 +311,42 @@ def test_all_that_a_webhook_failed_to_take_is_sent_again_from_its_page(editor, t
     rows = WebhookDelivery.objects.order_by("pk").values_list("endpoint", "status")
     assert {pk: status for pk, status in rows if pk == endpoint.pk} == {endpoint.pk: "pending"}
     assert {status for pk, status in rows if pk != endpoint.pk} == {"failed"}
+
+
+def sent_ids(receiver: Receiver) -> list[str]:
+    return [request.headers["webhook-id"] for request in receiver.requests]
+
+
+def test_what_is_sent_again_goes_out_before_what_waits_anyway(editor, tenant):
+    (port,) = free_ports(1)
+    endpoint = endpoint_at(f"http://{LOOPBACK}:{port}/", tenant=tenant)
+    tell(tenant, 80, at=timezone.now() - DAY)
+    drain()
+    first, second = WebhookDelivery.objects.filter(attempts=0).order_by("-pk")[:2]
+
+    for delivery in (first, second):
+        answer = editor.post(page(delivery, "redeliver"), follow=True)
+        assert "The delivery goes out now." in answer.content.decode()
+    drain()
+    assert [of(row).attempts for row in (first, second)] == [0, 1]
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(held_until=None)
+    drain()
+
+    assert [of(row).attempts for row in (first, second)] == [1, 1]
+
+
+def test_all_that_is_sent_again_goes_in_its_order_after_what_waits(editor, tenant, monkeypatch):
+    monkeypatch.setattr(serving, "AT_ONCE", 1)
+    with Receiver() as receiver:
+        endpoint = endpoint_at(receiver.url, tenant=tenant)
+        failed, waiting = tell(tenant, 3), tell(tenant, 3)
+        rows = WebhookDelivery.objects.filter(pk__in=[row.pk for row in failed])
+        rows.update(status="failed", next_attempt_at=None)
+
+        worked_off(editor.post(page(endpoint, "resend")))
+        drain()
+
+        assert sent_ids(receiver) == [str(row.event_id) for row in [*waiting, *failed]]
 
 
 def test_who_may_not_send_a_webhooks_failures_again_is_refused(tenant, stranger):

@@ -80,6 +80,12 @@ def test_what_is_due_for_an_endpoint(endpoint):
     assert_reads_few(lambda: claims.due(endpoint, at=NOW, most=20, without=[1, 2, 3]))
 
 
+def test_the_place_before_all_that_is_due(endpoint):
+    before = NOW - timedelta(minutes=1, microseconds=1)
+    assert claims.before_what_waits(endpoint.pk, at=NOW) == before
+    assert_reads_few(lambda: claims.before_what_waits(endpoint.pk, at=NOW))
+
+
 def test_a_purge_that_finds_nothing(endpoint):
     assert_reads_few(lambda: jobs.purge(at=NOW))
 
