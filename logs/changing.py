@@ -40,12 +40,12 @@ def count(*, tenant: Tenant, filters: Mapping[str, Any]) -> int:
     return matching(tenant, params_of(filters))[: COUNTED + 1].count()
 
 
-def retry(email: EmailLog) -> None:
-    transitions.retry(email, at=timezone.now())
+def retry(email: EmailLog, *, by: str) -> None:
+    transitions.retry(email, at=timezone.now(), by=by)
 
 
-def cancel(email: EmailLog) -> None:
-    transitions.cancel(email, at=timezone.now())
+def cancel(email: EmailLog, *, by: str) -> None:
+    transitions.cancel(email, at=timezone.now(), by=by)
 
 
 def _messages(job: BackgroundJob) -> QuerySet[EmailLog]:
@@ -69,5 +69,6 @@ for _kind, _label, _verb, _done in (
             done=_done,
             words=WORDS,
             named=_named,
+            is_signed=True,
         ).kind(),
     )

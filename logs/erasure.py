@@ -46,7 +46,7 @@ NOBODY: dict[str, Any] = {
 IMPERSONAL = frozenset(
     {
         "attempt", "smtp_code", "enhanced_code", "bounce_type", "topic", "machine",
-        "machine_reason",
+        "machine_reason", "send_at",
     }
 )  # fmt: skip
 """What stays of the data of events; addresses, browsers, dialogues and links go."""

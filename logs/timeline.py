@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from common.smtp import in_words
 from logs.models import EmailEvent, EmailLog, EmailStatus, EventType
@@ -106,7 +106,7 @@ LABELS: dict[str, Text] = {
 TOLD = frozenset(
     {
         "reason", "transcript", "machine", "machine_reason", "bounce_type", "suppression_reason",
-        "since", "recipients", "left_out", "inbound_id",
+        "since", "recipients", "left_out", "inbound_id", "by", "send_at",
     }
 )  # fmt: skip
 """Data that stands in a step's sentences, replies, dialogue or link."""
@@ -138,7 +138,7 @@ def steps(email: EmailLog, events: Sequence[EmailEvent]) -> list[Step]:
         kind=EventType.QUEUED,
         at=email.queued_at,
         title=TITLES[EventType.QUEUED],
-        why=tuple(_accepted(email)),
+        why=tuple(_accepted(email, send_at=_first_send_at(email, events))),
     )
     last = max((one.pk for one in events if _is_attempt(one)), default=None)
     return [accepted, *(_step(email, one, is_last=one.pk == last) for one in events)]
@@ -166,11 +166,18 @@ def instant(at: datetime) -> str:
     return date_format(localtime(at), INSTANT)
 
 
-def _accepted(email: EmailLog) -> Iterator[str]:
+def _first_send_at(email: EmailLog, events: Sequence[EmailEvent]) -> datetime | None:
+    """Return for when the message was scheduled before somebody wanted it to go out now."""
+    times = (event.data.get("send_at") for event in events if event.type == EventType.QUEUED)
+    earlier = next(filter(None, times), None)
+    return parse_datetime(str(earlier)) if earlier else email.send_at
+
+
+def _accepted(email: EmailLog, *, send_at: datetime | None) -> Iterator[str]:
     if email.mode == Mode.TEST:
         yield _("In test mode: nobody gets it.")
-    if email.send_at is not None and email.send_at > email.queued_at:
-        yield _("To be sent on %(at)s.") % {"at": instant(email.send_at)}
+    if send_at is not None and send_at > email.queued_at:
+        yield _("To be sent on %(at)s.") % {"at": instant(send_at)}
 
 
 def _step(email: EmailLog, event: EmailEvent, *, is_last: bool) -> Step:
@@ -179,7 +186,7 @@ def _step(email: EmailLog, event: EmailEvent, *, is_last: bool) -> Step:
     return Step(
         kind=event.type,
         at=event.at,
-        title=TITLES.get(event.type, event.type),
+        title=_title(event),
         tone="plain" if is_machine else TONES.get(event.type, "plain"),
         who=_who(event, is_machine=is_machine),
         why=tuple(_why(event)),
@@ -206,7 +213,16 @@ def _is_attempt(event: EmailEvent) -> bool:
     return event.type in ATTEMPTED and "recipient" not in event.data
 
 
+def _title(event: EmailEvent) -> Text:
+    return _WANTED_NOW if event.type == EventType.QUEUED else TITLES.get(event.type, event.type)
+
+
+_WANTED_NOW = pgettext_lazy("history of a message", "Told to go out now")
+
+
 def _who(event: EmailEvent, *, is_machine: bool) -> str:
+    if by := event.data.get("by"):
+        return pgettext("of a person's act", "by %(name)s") % {"name": by}
     if event.type not in (EventType.OPENED, EventType.CLICKED):
         return ""
     return str(_BY_MACHINE if is_machine else _BY_PERSON)

@@ -187,8 +187,8 @@ def _unknown(email: EmailLog, *, at: datetime) -> Outcome:
 
 
 @transaction.atomic
-def cancel(email: EmailLog, *, at: datetime) -> None:
-    """Take the message out of the queue for good.
+def cancel(email: EmailLog, *, at: datetime, by: str = "") -> None:
+    """Take the message out of the queue for good; ``by`` is the username of who wants it.
 
     Raises:
         Conflict: it is not queued (any more).
@@ -200,7 +200,7 @@ def cancel(email: EmailLog, *, at: datetime) -> None:
         next_attempt_at=None,
         updated_at=at,
     )
-    write([event_of(email, EventType.CANCELLED, at=at)])
+    write([event_of(email, EventType.CANCELLED, at=at, data=_signed(by))])
 
 
 def reschedule(email: EmailLog, *, send_at: datetime, at: datetime) -> None:
@@ -225,15 +225,17 @@ def reschedule(email: EmailLog, *, send_at: datetime, at: datetime) -> None:
 
 
 @transaction.atomic
-def retry(email: EmailLog, *, at: datetime) -> None:
+def retry(email: EmailLog, *, at: datetime, by: str = "") -> None:
     """Make a queued or failed message due now, under the same Message-ID.
 
-    The time to give up begins anew; Message-ID and Date stay.
+    The time to give up begins anew; Message-ID and Date stay. Its history tells ``by`` whom, a
+    username, and for when it was scheduled until now.
 
     Raises:
         Conflict: it is neither queued nor failed, or its content was removed (``gone``).
     """
     _refuse_removed(email)
+    told = _signed(by) | _scheduled(email, at=at)
     _change_or_conflict(
         email,
         [EmailStatus.QUEUED, EmailStatus.FAILED],
@@ -246,9 +248,23 @@ def retry(email: EmailLog, *, at: datetime) -> None:
         error_message="",
         updated_at=at,
     )
-    mark([email])
+    if told:
+        write([event_of(email, EventType.QUEUED, at=at, data=told)])
+    else:
+        mark([email])
     account_id = email.account_id
     transaction.on_commit(lambda: emails_due.send(EmailLog, account_ids=[account_id]), robust=True)
+
+
+def _signed(by: str) -> dict[str, str]:
+    return {"by": by} if by else {}
+
+
+def _scheduled(email: EmailLog, *, at: datetime) -> dict[str, str]:
+    """Return for when the message waited, where that time is still to come."""
+    if email.send_at is None or email.send_at <= at:
+        return {}
+    return {"send_at": email.send_at.isoformat()}
 
 
 # How

@@ -37,11 +37,12 @@ class ForEach:
     shares the transaction that counts its row. ``named`` says for people which row refused, in
     ``shown`` as the reader reads it, and ``words`` why, by the error's code. With ``history``, one
     of ``LogEntry``'s flags, the admin's history tells it of each row, as if it were done there.
+    ``is_signed``: ``verb`` takes ``by`` too, the username of who started the job, or "".
     """
 
     label: str | Promise
     rows: Callable[[BackgroundJob], QuerySet[Any]]
-    verb: Callable[[Any], object]
+    verb: Callable[..., object]
     done: str | Promise
     refused: str | Promise = LEFT_ALONE
     words: Mapping[str, str | Promise] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class ForEach:
     shown: Callable[[str], str] = str
     waits: bool = False
     history: int | None = None
+    is_signed: bool = False
 
     def kind(self) -> JobKind:
         counts = {"done": self.done, "refused": self.refused}
@@ -107,10 +109,15 @@ class ForEach:
                 if self.history is not None and job.created_by_id is not None:
                     by = job.created_by_id
                     LogEntry.objects.log_actions(by, [row], self.history, single_object=True)
-                self.verb(row)
+                self.verb(row, **self._signature(job))
         except SendCraftError as error:
             return error
         return None
+
+    def _signature(self, job: BackgroundJob) -> dict[str, str]:
+        if not self.is_signed:
+            return {}
+        return {"by": job.created_by.get_username() if job.created_by else ""}
 
 
 @dataclass(frozen=True)

@@ -373,6 +373,22 @@ def test_many_messages_go_in_batches(tenant, monkeypatch):
     assert ANA not in everything_stored()
 
 
+def test_staff_who_mailed_themselves_are_erased_as_who_cancelled_too(tenant):
+    later = NOON + timedelta(days=3)
+    email = an_email(tenant, to_address=ANA, send_at=later, next_attempt_at=later)
+    transitions.retry(email, at=NOON, by=ANA)
+    transitions.cancel(email, at=NOON, by=ANA)
+
+    exported, _said = erase()
+
+    assert [one["data"]["by"] for one in exported["messages"][0]["events"]] == [ANA, ANA]
+    assert [one.data for one in email.events.order_by("pk")] == [
+        {"send_at": later.isoformat()},
+        {},
+    ]
+    assert ANA not in everything_stored()
+
+
 def test_an_erased_message_takes_part_in_nothing_that_comes_later(known_everywhere, tenant):
     erase()
     email = EmailLog.objects.get()

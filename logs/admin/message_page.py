@@ -111,11 +111,11 @@ class MessagePage(TenantAdmin):
         return self._change(request, pk, changing.cancel, done=_("The message is cancelled."))
 
     def _change(
-        self, request: HttpRequest, pk: int, change: Callable[[EmailLog], None], *, done: Any
+        self, request: HttpRequest, pk: int, change: Callable[..., None], *, done: Any
     ) -> HttpResponse:
         email = self.row_to_act_on(request, pk, least=Role.EDITOR)
         try:
-            change(email)
+            change(email, by=request.user.get_username())
         except Conflict as error:
             text = _("The message was left alone. %(why)s") % {"why": changing.WORDS[error.code]}
             self.message_user(request, text, messages.WARNING)

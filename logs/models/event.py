@@ -25,7 +25,11 @@ class EventType(models.TextChoices):
 
 
 class EmailEvent(models.Model):
-    """Something that happened to a message; ``queued`` is the row itself and is not stored."""
+    """Something that happened to a message.
+
+    Its acceptance is the row itself and is not stored: a stored ``queued`` is a later wish that it
+    go out now.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+")
     email = models.ForeignKey(EmailLog, models.CASCADE, related_name="events")

@@ -36,6 +36,26 @@ def statuses(*emails) -> list[str]:
     return [found[email.pk].status for email in emails]
 
 
+@pytest.mark.parametrize(("verb", "kind"), [("retry", "queued"), ("cancel", "cancelled")])
+def test_whoever_starts_the_job_is_named_in_each_messages_history(tenant, verb, kind):
+    emails = [an_email(tenant) for _ in range(2)]
+
+    worked_off(chosen(staff(tenant, "editor"), verb, *emails))
+
+    events = EmailEvent.objects.order_by("email").values_list("email", "type", "data")
+    assert list(events) == [(email.pk, kind, {"by": "editor-shop"}) for email in emails]
+
+
+def test_of_a_user_who_is_gone_the_job_names_nobody(tenant):
+    email = an_email(tenant)
+    answer = chosen(staff(tenant, "editor"), "cancel", email)
+    User.objects.all().delete()
+
+    worked_off(answer)
+
+    assert list(email.events.values_list("type", "data")) == [("cancelled", {})]
+
+
 # All that match
 
 

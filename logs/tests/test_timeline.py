@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
+from django.utils.html import strip_tags
 
 from logs import timeline
 from logs.models import EmailEvent, EventType
@@ -250,6 +251,33 @@ def test_an_editor_is_offered_what_the_state_allows_and_all_of_it_works(tenant, 
         if name:
             answer = editor.post(page(email, name), follow=True).content.decode()
             assert "left alone" not in answer
+
+
+def told(response) -> list[str]:
+    """The steps of a message's page, each as one line."""
+    entries = re.findall(r'<li class="is-.*?</li>', response.content.decode(), re.DOTALL)
+    return [" ".join(strip_tags(entry).split()) for entry in entries]
+
+
+def test_a_message_that_is_sent_now_was_scheduled_all_the_same_and_tells_by_whom(tenant):
+    later = timezone.now() + timedelta(days=3)
+    email = an_email(tenant, send_at=later, next_attempt_at=later)
+    editor = staff(tenant, "editor")
+    scheduled = f"To be sent on {timeline.instant(later)}."
+    assert scheduled in told(editor.get(page(email)))[0]
+
+    accepted, now = told(editor.post(page(email, "retry"), follow=True))
+
+    assert scheduled in accepted
+    assert "Told to go out now by editor-shop" in now
+    assert scheduled not in now
+
+
+def test_a_message_that_is_cancelled_by_hand_tells_by_whom(tenant):
+    email = an_email(tenant)
+    editor = staff(tenant, "editor")
+
+    assert "Cancelled by editor-shop" in told(editor.post(page(email, "cancel"), follow=True))[1]
 
 
 @pytest.mark.parametrize("language", ["pt", "pt-br"])

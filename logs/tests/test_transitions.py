@@ -355,6 +355,26 @@ def test_a_queued_message_can_be_cancelled_and_is_never_claimed_again(email, ann
     assert announced == [(email.pk, "cancelled", "cancelled")]
 
 
+def test_who_cancelled_a_message_or_sent_it_now_stands_in_its_history(email):
+    transitions.retry(email, at=LATER, by="ana")
+    transitions.cancel(email, at=MUCH_LATER, by="rui")
+
+    assert history(email) == [
+        ("queued", LATER, {"by": "ana"}),
+        ("cancelled", MUCH_LATER, {"by": "rui"}),
+    ]
+
+
+def test_a_scheduled_message_that_goes_now_keeps_for_when_it_was_meant(tenant):
+    tomorrow = NOON + timedelta(days=1)
+    email = an_email(tenant, send_at=tomorrow, next_attempt_at=tomorrow)
+
+    transitions.retry(email, at=LATER)
+    transitions.retry(email, at=MUCH_LATER)
+
+    assert history(email) == [("queued", LATER, {"send_at": tomorrow.isoformat()})]
+
+
 def test_a_message_on_its_way_can_not_be_cancelled(email):
     claimed(email)
 
