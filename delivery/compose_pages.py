@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -16,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import Conflict, Refused
 from delivery import services
-from delivery.composing import ChoiceForm, ComposeForm
+from delivery.composing import FILES, ChoiceForm, ComposeForm
 from delivery.submission import Message
 from templates_app.models import EmailTemplate
 from tenants.admin_base import TenantAdmin
@@ -26,7 +28,11 @@ from tenants.roles import LEAST_ROLE, Verb, tenants_of
 
 
 class ComposePages(TenantAdmin):
-    """The URL of the page; its query names the tenant and the template."""
+    """The URL of the page; its query names the tenant and the template that its form is for.
+
+    The form names both again, as they are chosen above it: what is chosen anew is asked for before
+    anything is sent, with what was entered so far.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.compose_view)
@@ -36,11 +42,14 @@ class ComposePages(TenantAdmin):
     def compose_view(self, request: HttpRequest) -> HttpResponse:
         """Ask what shall be sent, show what it would look like, or send it."""
         tenants = tenants_of(request.user, least=LEAST_ROLE[Verb.SEND]).filter(is_active=True)
-        tenant = chosen_tenant(request, tenants.order_by("name"))
-        template = chosen_template(request, tenant)
+        tenants = tenants.order_by("name")
+        tenant, template = choice_of(request.GET, tenants)
         if request.method != "POST":
             form = ComposeForm(tenant=tenant, template=template)
             return self._page(request, form, tenants=tenants)
+        chosen = choice_of({**request.GET.dict(), **request.POST.dict()}, tenants)
+        if "choose" in request.POST or chosen != (tenant, template):
+            return self._asked_anew(request, *chosen, tenants=tenants)
         is_preview = "preview" in request.POST
         form = ComposeForm(
             request.POST,
@@ -62,6 +71,28 @@ class ComposePages(TenantAdmin):
                 form.add_error(None, conflict.detail)
         form.give_back()
         return self._page(request, form, tenants=tenants, shown=shown)
+
+    def _asked_anew(
+        self,
+        request: HttpRequest,
+        tenant: Tenant,
+        template: EmailTemplate | None,
+        *,
+        tenants: TenantQuerySet,
+    ) -> HttpResponse:
+        """Ask what this choice needs, and send nothing; what was entered is filled in."""
+        given = request.POST.dict()
+        files = [str(file.name) for file in request.FILES.getlist(FILES)]
+        if files:  # what was said of others does not hold for these
+            given["without_files"] = ""
+        lost = files or request.POST.getlist("lost")
+        form = ComposeForm(tenant=tenant, template=template, lost=lost, initial=given)
+        if "choose" not in request.POST:
+            text = _("Another template or tenant was chosen: please look again before you send.")
+            messages.warning(request, text)
+        if lost and not given.get("without_files"):
+            messages.warning(request, form.told_lost())
+        return self._page(request, form, tenants=tenants)
 
     def _sent(self, request: HttpRequest, form: ComposeForm) -> HttpResponse:
         """Send the message and go to its page; pressed twice, the button sends it once."""
@@ -90,6 +121,7 @@ class ComposePages(TenantAdmin):
             "title": _("Write a message"),
             "content_title": _("Write a message"),
             "form": form,
+            "action": "?" + urlencode({name: pk or "" for name, pk in chosen.items()}),
             "choice": ChoiceForm(initial=chosen, tenants=tenants, tenant=form.tenant),
             "shown": shown,
             "once": request.POST.get("once") or uuid.uuid4().hex,
@@ -97,14 +129,21 @@ class ComposePages(TenantAdmin):
         return TemplateResponse(request, "delivery/admin/compose.html", context)
 
 
-def chosen_tenant(request: HttpRequest, tenants: TenantQuerySet) -> Tenant:
-    """Return the tenant that the query names, else the first.
+def choice_of(
+    given: Mapping[str, str], tenants: TenantQuerySet
+) -> tuple[Tenant, EmailTemplate | None]:
+    """Return the tenant and the template that are named; raises as ``chosen_tenant``."""
+    tenant = chosen_tenant(given.get("tenant", ""), tenants)
+    return tenant, chosen_template(given.get("template", ""), tenant)
+
+
+def chosen_tenant(wanted: str, tenants: TenantQuerySet) -> Tenant:
+    """Return the tenant of this key, else the first.
 
     Raises:
         Http404: the user may not send there, or it is none.
         PermissionDenied: the user may send nowhere.
     """
-    wanted = request.GET.get("tenant", "")
     found = tenants.filter(pk=wanted).first() if wanted.isdecimal() else tenants.first()
     if found is None and wanted:
         raise Http404
@@ -113,9 +152,8 @@ def chosen_tenant(request: HttpRequest, tenants: TenantQuerySet) -> Tenant:
     return found
 
 
-def chosen_template(request: HttpRequest, tenant: Tenant) -> EmailTemplate | None:
-    """Return the template that the query names; None for another tenant's: it has changed."""
-    wanted = request.GET.get("template", "")
+def chosen_template(wanted: str, tenant: Tenant) -> EmailTemplate | None:
+    """Return the template of this key; None for another tenant's: it has changed."""
     if not wanted.isdecimal():
         return None
     return EmailTemplate.objects.for_tenant(tenant).filter(pk=wanted, is_active=True).first()

@@ -178,7 +178,7 @@ class ComposeForm(forms.Form):
         given: dict[str, Any] = super().clean() or {}
         has_files = given.get(FILES) or given.get("without_files")
         if self.lost and not has_files and not self.is_preview and FILES not in self.errors:
-            self.add_error(FILES, self._told_lost())
+            self.add_error(FILES, self.told_lost())
         return given
 
     def give_back(self) -> None:
@@ -190,8 +190,8 @@ class ComposeForm(forms.Form):
             posted["without_files"] = ""
             self.data = posted
         wanted = self.lost if not self.cleaned_data.get("without_files") else chosen
-        if wanted and self._told_lost() not in self.errors.get(FILES, []):
-            self.add_error(FILES, self._told_lost())
+        if wanted and self.told_lost() not in self.errors.get(FILES, []):
+            self.add_error(FILES, self.told_lost())
 
     def _lose(self, names: Sequence[str]) -> None:
         if names:
@@ -202,7 +202,8 @@ class ComposeForm(forms.Form):
                 widget=UnfoldBooleanSwitchWidget(),
             )
 
-    def _told_lost(self) -> str:
+    def told_lost(self) -> str:
+        """Return in words which files must be chosen again."""
         return _("Please choose again: %(files)s") % {"files": ", ".join(self.lost)}
 
     # The parts in which the page shows it
@@ -223,6 +224,16 @@ class ComposeForm(forms.Form):
     def rest(self) -> list[forms.BoundField]:
         shown = {"account", "to_address", *COPIES}
         return [field for field in self if field.name not in shown]
+
+    @property
+    def unasked(self) -> list[tuple[str, str]]:
+        """What was entered for another choice, kept in case that comes back."""
+        given = self.data if self.is_bound else self.initial
+        return [
+            (name, value)
+            for name, value in given.items()
+            if (name in OWN or name.startswith(VARIABLE)) and name not in self.fields and value
+        ]
 
     # What was entered
 

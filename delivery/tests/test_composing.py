@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.html import strip_tags
+from lxml import html
 
 from accounts.models import EmailAccount
 from delivery.composing import FILES, emptied
@@ -286,6 +288,85 @@ def test_pressed_twice_with_the_same_files_it_sends_once_with_others_again(edito
         send(editor, OWN | {"account": account.pk, "attachments": [file(content=content)]})
 
     assert EmailLog.objects.count() == 2
+
+
+# The choice
+
+COPIED = {"cc": "boss@example.com", "reply_to": "help@shop.test"}
+
+
+def entered(page: str) -> dict[str, str]:
+    """What the form would send, by name, as a browser reads it from the page."""
+    form = html.fragment_fromstring(page, create_parent=True).xpath("//div[@class='compose']//form")
+    return dict(form[0].form_values())
+
+
+def action_of(page: str) -> str:
+    return unescape(re.search(r'enctype="multipart/form-data" action="([^"]*)"', page)[1])
+
+
+def test_choosing_a_template_keeps_what_was_entered(editor, template, account):
+    fields = OWN | COPIED | {"account": str(account.pk)}
+
+    page = send(editor, fields | {"template": template.pk, "choose": "1"}).content.decode()
+
+    kept = entered(page)
+    assert kept.items() >= (COPIED | {"to_address": fields["to_address"]}).items()
+    assert (kept["account"], kept["template"]) == (str(account.pk), str(template.pk))
+    assert EmailLog.objects.count() == 0
+
+    response = send(editor, kept | {"var_name": "Ana", "var_number": "A-1"}, query=action_of(page))
+
+    assert response.status_code == 302, errors(response, None)
+    email = EmailLog.objects.get()
+    assert (email.template, email.to_address) == (template, "ana@example.com")
+    assert email.cc_addresses == ["boss@example.com"]
+
+
+def test_ones_own_text_and_a_templates_variables_wait_until_they_are_asked_for_again(
+    editor, template
+):
+    chosen = {"template": template.pk, "choose": "1"}
+    page = send(editor, OWN | {"var_number": "A-1"} | chosen).content.decode()
+    assert 'name="text" value="Hello' in page
+    own = entered(page) | {"template": "", "choose": "1"}
+
+    page = send(editor, own, query=action_of(page)).content.decode()
+
+    kept = entered(page)
+    assert (kept["subject"], kept["text"].split()) == ("Hi", ["Hello", "Ana"])
+    assert kept["var_number"] == "A-1"
+
+
+@pytest.mark.parametrize("pressed", ["send", "preview"])
+def test_a_template_that_is_only_picked_is_asked_about_before_anything_goes(
+    editor, template, account, pressed
+):
+    fields = OWN | {"account": account.pk, "template": template.pk, pressed: "1"}
+
+    page = send(editor, fields).content.decode()
+
+    assert EmailLog.objects.count() == 0
+    assert "Another template or tenant was chosen" in page
+    assert 'name="var_number"' in page
+
+
+def test_files_are_asked_for_again_after_a_choice(editor, template, account):
+    file = SimpleUploadedFile("a.txt", b"x")
+    fields = OWN | {"account": account.pk, "template": template.pk, "choose": "1", FILES: file}
+
+    page = send(editor, fields | {"without_files": "on"}).content.decode()
+
+    assert "Please choose again: a.txt" in page
+    assert "without_files" not in entered(page)
+    assert entered(page)["lost"] == "a.txt"
+
+
+def test_enter_in_a_field_presses_send(editor):
+    page = editor.get(URL).content.decode()
+
+    buttons = re.findall(r'<button[^>]*type="submit"[^>]*name="(send|choose|preview)"', page)
+    assert buttons[0] == "send"
 
 
 # The preview
