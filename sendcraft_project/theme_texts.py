@@ -49,7 +49,6 @@ THEME_TEXTS = (
     _("Submit"),
     _("System"),
     _("This item will be deleted."),
-    _("This page yielded into no results. Create a new item or reset your filters."),
     _("To"),
     _("Toggle password visibility"),
     _("True"),
@@ -62,6 +61,13 @@ THEME_TEXTS = (
         "may still be able to authenticate using other backends, such as Single Sign-On or LDAP."
     ),
     _("You have been successfully logged out from the administration"),
+)
+
+# Django's own: "outro Regra" is no Portuguese, and of "View" there is none.
+DJANGO_TEXTS = (
+    _("Add another %(model)s"),
+    _("Add another %(verbose_name)s"),
+    _("View %s"),
 )
 
 # Pages of django-allauth, whose Portuguese is filed under other codes, and of django-auditlog.

@@ -96,13 +96,14 @@ def test_an_entry_tells_values_as_people_write_them(client, owner, tenant, admin
     assert chosen[1:] == [["Role", "editor", "viewer"]]
 
 
-def test_an_entry_says_when_it_was_as_other_pages_do(client, owner, tenant):
+def test_an_entry_is_told_in_the_readers_language_and_time(client, owner, tenant):
     key, _ = APIKey.issue(tenant=tenant, name="k", mode="live")
     key.revoke(at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
     LogEntry.objects.update(timestamp=datetime(2026, 3, 1, 12, 31, tzinfo=UTC))
 
     page = told_of(client, entries(key).latest(), "pt")
 
+    assert changes_on(page)[0] == ["Campo", "De", "Para"]
     assert "1 Mar 2026, 12:31" in page.text_content()
     assert "2026-03-01" not in page.text_content()
 

@@ -195,6 +195,16 @@ def test_the_list_tells_an_invitation_that_was_not_mailed_from_an_open_one(tenan
     assert (waiting, states(client)) == (["not mailed yet"], ["open"])
 
 
+@pytest.mark.parametrize(("language", "word"), [("pt", "aceite"), ("pt-br", "aceito")])
+def test_an_accepted_invitation_is_told_in_number_and_gender(tenant, language, word):
+    client = staff(tenant, Role.OWNER)
+    invite(client, tenant)
+    Invitation.objects.update(accepted_at=timezone.now())
+    client.cookies["django_language"] = language
+
+    assert states(client) == [word]
+
+
 def test_an_existing_member_keeps_the_role(tenant):
     user = User.objects.create_user("rui", "rui@example.com")
     row = invitations.invite(
