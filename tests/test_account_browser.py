@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import DESK, log_in
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
 
@@ -18,15 +17,6 @@ def shop(tmp_path_factory):
     found.set_up()
     with found.running():
         yield found
-
-
-@pytest.fixture
-def page(browser, shop):
-    context = browser.new_context(viewport=DESK, locale="en-GB")
-    page = context.new_page()
-    log_in(page, shop.url)
-    yield page
-    context.close()
 
 
 def new_account(page: Page, shop: Installation) -> Page:

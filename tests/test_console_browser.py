@@ -239,16 +239,6 @@ def nothing_waits(shop: Installation) -> bool:
     return not shop.call("GET", "/logs?status=queued&status=sending").json()["results"]
 
 
-@pytest.fixture
-def page(browser, shop):
-    """A page of a superuser who is logged in."""
-    context = browser.new_context(viewport=DESK, locale="en-GB")
-    page = context.new_page()
-    log_in(page, shop.url)
-    yield page
-    context.close()
-
-
 def test_every_route_of_the_product_is_a_page_of_the_tour_or_known_to_be_none():
     """What is known to be no page is still there, so that the list stays true."""
     assert NO_PAGES - {name for _, name in routes()} == set()

@@ -8,7 +8,7 @@ from email import message_from_bytes, policy
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser import DESK, PHONE, Canary, Watch, is_narrow, log_in, picture
+from tests.browser import DESK, PHONE, Canary, Watch, is_narrow, picture
 from tests.installation import Installation
 from tests.servers.smtp_sink import SmtpSink
 
@@ -48,15 +48,6 @@ def shop(tmp_path_factory):
         found.account("orders@shop.test", port=sink.port)
         found.sink = sink
         yield found
-
-
-@pytest.fixture
-def page(browser, shop):
-    context = browser.new_context(viewport=DESK, locale="en-GB")
-    page = context.new_page()
-    log_in(page, shop.url)
-    yield page
-    context.close()
 
 
 def fill(shop: Installation, *mails: dict) -> None:
